@@ -1,0 +1,46 @@
+# `make demo` and `make test` need only python3 (3.11 or newer) and make: the first call sets up .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check lock clean
+
+help:
+	@echo "make demo   200 records from a shipped analysis, without a key: sets up .venv, says where they are"
+	@echo "make test   sets up, then formats-checks, lints, type-checks and tests"
+	@echo "make lock   pins every dependency again (constraints.txt)"
+	@echo "make clean  removes .venv and what the demo made"
+
+# Removed on failure, so that a broken set-up is never taken for a finished one.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "DataSynth needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "Setting up $(VENV) (about a minute the first time) ..."
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "python3 cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/datasynth generate examples/datarecipe/support_zh -n 200 --provider simulated \
+	  --store $(DEMO)/store --output $(DEMO)/synthetic.json --stats
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+test: lint
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+# No index address may enter the file, so that it serves on any mirror.
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt
+
+clean:
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,69 @@
+"""What the command line says, in the reader's language, and how loudly."""
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from datasynth.schemas.errors import InputError
+from datasynth.schemas.messages import Language, Message, catalogue, language_of_environment
+
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
+
+class Speech:
+    """Language and loudness of this process. One command is run in a process, so there is one of it."""
+
+    def __init__(self) -> None:
+        self.language: Language = "en"
+        self.verbose = False
+
+    def begin(self, words: Sequence[str]) -> None:
+        """Settles the language before anything is parsed, so that `--help` and parse errors are in it too."""
+        self.verbose = False
+        self.language = language_of_environment()
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            name, equals, value = word.partition("=")
+            if name == "--lang" and (chosen := value if equals else following) in LANGUAGES:
+                self.language = "zh" if chosen == "zh" else "en"
+
+    def set_language(self, name: str) -> None:
+        """Takes the value of `--lang`.
+
+        Raises:
+            InputError: there is no such language here.
+        """
+        if name not in LANGUAGES:
+            raise InputError("--lang: there is no {name} here. Choose {known}.", name=name, known=", ".join(LANGUAGES))
+        self.language = "zh" if name == "zh" else "en"
+
+
+speech = Speech()
+
+
+def in_words(message: Message | str) -> str:
+    """`message` in the reader's language; plain text (paths, data) stays as it is."""
+    return message.text(speech.language) if isinstance(message, Message) else message
+
+
+def translated(text: str) -> str:
+    """A fixed text, such as an option's help, in the reader's language."""
+    return catalogue(speech.language).get(text, text)
+
+
+def out(message: Message | str = "") -> None:
+    """Says what was asked for, on standard output."""
+    click.echo(in_words(message))
+
+
+def err(message: Message | str = "") -> None:
+    """Says what goes on, or went wrong, on standard error."""
+    click.echo(in_words(message), err=True)
+
+
+def shown_path(path: str) -> str:
+    """`path` as short as it can be typed here: relative if it lies below the working directory."""
+    if "://" in path or not os.path.isabs(path):
+        return path
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative

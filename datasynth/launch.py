@@ -1,0 +1,91 @@
+"""One run from first to last: Prefect made ready beside our imports, the flow called, its progress watched."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Protocol
+
+from datasynth import prefect_setup
+from datasynth.schemas.errors import RunError
+from datasynth.schemas.messages import Message, say
+from datasynth.schemas.report import RunReport
+from datasynth.schemas.settings import SynthesisSettings
+
+
+class Watching(Protocol):
+    """Shows a run while it goes on."""
+
+    def waiting(self, message: Message) -> contextlib.AbstractContextManager[object]:
+        """Around a wait of some seconds, with what is waited for."""
+        ...
+
+    def running(self, run_id: str) -> contextlib.AbstractContextManager[object]:
+        """Around the run itself, whose board is `datasynth.tasks.rounds.progress.board_of(run_id)`."""
+        ...
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody ended the run from outside: Ctrl-C, or SIGTERM."""
+
+
+def launch(settings: SynthesisSettings, server: prefect_setup.LocalServer | None, watching: Watching) -> RunReport:
+    """Runs the flow.
+
+    Args:
+        settings: With a `run_id`, so that the run can be watched.
+        server: From `prefect_setup.begin`, started before everything else that takes time.
+        watching: What the user sees.
+
+    Raises:
+        Stopped: by a signal. What was paid for is kept, and the same run can be gone on with.
+        DataSynthError: the run failed.
+    """
+    if settings.run_id is None:
+        raise RunError("A run needs an id before it starts. Give run_id.")
+    with _signals_as_exceptions():
+        with watching.waiting(_waited_for(server)):
+            # Prefect and Polars take seconds to import: meanwhile the server starts.
+            from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
+
+            prefect_setup.ready(server)
+        with watching.running(settings.run_id):
+            return synthesize(settings)
+
+
+def _waited_for(server: prefect_setup.LocalServer | None) -> Message:
+    if server is None:
+        return say("Connecting to Prefect ...")
+    return say(
+        "Starting a local Prefect server (a first start takes up to a minute; set PREFECT_API_URL to use yours) ..."
+    )
+
+
+@contextlib.contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does, and either way `Stopped` comes out, whatever Prefect made of the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Stopped
+
+    earlier = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except Stopped:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+            raise Stopped from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, earlier if earlier is not None else signal.SIG_DFL)
+
+
+def leave_now(code: int) -> None:
+    """Ends this process without waiting for threads whose work was given up; the local server ends with it."""
+    os._exit(code)

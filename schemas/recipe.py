@@ -1,0 +1,52 @@
+"""The recipe: everything a run knows of the data it is to make, whatever source it came from."""
+
+from typing import Any, Literal
+
+from datasynth.schemas.messages import Message
+from datasynth.schemas.record import Frozen, RecordSchema, content_digest
+
+DataKind = Literal["instruction_response", "preference", "multi_turn", "generic"]
+
+
+class SeedProblem(Frozen):
+    """Why a seed was left out."""
+
+    seed: str
+    """The seed's id where the source gives one, else its 1-based position such as `#3`."""
+    field: str
+    reason: Message
+
+
+class Recipe(Frozen):
+    """Name, record schema, seeds and guidelines of a data set to be made."""
+
+    name: str
+    record_schema: RecordSchema
+    schema_document: dict[str, Any] = {}
+    """The schema as its source wrote it, for the files that sibling tools read."""
+    seeds: tuple[dict[str, Any], ...] = ()
+    """Usable seeds only: each fits the schema and is no placeholder."""
+    seed_problems: tuple[SeedProblem, ...] = ()
+    guidelines: str = ""
+    language: str = "en"
+    """BCP 47 primary tag of the seeds' language, such as `en` or `zh`; prompts are written in it."""
+    source: str = ""
+    """The address it was read from, for people; not part of the fingerprint."""
+    analysis_dir: str = ""
+    """The DataRecipe analysis folder (path or fsspec URL), where there is one."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what shapes the data; a moved folder keeps it, a changed seed does not."""
+        excluded = {"source", "analysis_dir", "seed_problems", "schema_document"}
+        return content_digest(self.model_dump(mode="json", exclude=excluded))
+
+
+class Detection(Frozen):
+    """The kind of data a recipe is for, and why."""
+
+    kind: DataKind
+    roles: dict[str, str] = {}
+    """Field by role: `instruction`, `input`, `response`; `prompt`, `chosen`, `rejected`; `conversation`."""
+    reasons: tuple[Message, ...] = ()
+    """The evidence as sentences for people, strongest first."""

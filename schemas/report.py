@@ -1,0 +1,138 @@
+"""What a run did, in figures: the facts of `report.json`, from which every other report is written."""
+
+from typing import Any, Literal
+
+from pydantic import Field as Default
+
+from datasynth.schemas.calls import Usage
+from datasynth.schemas.messages import Message
+from datasynth.schemas.recipe import DataKind, SeedProblem
+from datasynth.schemas.record import Frozen
+
+StopReason = Literal["done", "max_cost", "max_tokens", "max_calls", "max_minutes", "dry", "failed"]
+"""Why the rounds ended: the count was met; a limit; the yield collapsed (`dry`); the endpoint failed."""
+
+
+class Counts(Frozen):
+    """The funnel. Always: asked + unasked = accepted + sum(rejected) + sum(missing)."""
+
+    asked: int = 0
+    unasked: int = 0
+    """Records that replies held beyond what was asked for."""
+    accepted: int = 0
+    rejected: dict[str, int] = {}
+    """By `step.reason`, such as `validate.enum`, `dedup.near_duplicate`, `surplus.beyond_target`."""
+    missing: dict[str, int] = {}
+    """By `MissReason`."""
+    repairs: int = 0
+    """Values changed without loss before validation."""
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            asked=self.asked + other.asked,
+            unasked=self.unasked + other.unasked,
+            accepted=self.accepted + other.accepted,
+            rejected=_added(self.rejected, other.rejected),
+            missing=_added(self.missing, other.missing),
+            repairs=self.repairs + other.repairs,
+        )
+
+
+def _added(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    return {k: a.get(k, 0) + b.get(k, 0) for k in sorted(a.keys() | b.keys())}
+
+
+class Spend(Frozen):
+    """What the model cost. `cost_usd` is None where the price is unknown."""
+
+    calls: int = 0
+    """Replies paid for."""
+    usage: Usage = Usage()
+    cost_usd: float | None = 0.0
+    possible_usd: float = 0.0
+    """Worst case of calls that ended without an answer (timeouts, resets): the provider may have billed them."""
+
+    def __add__(self, other: "Spend") -> "Spend":
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Spend(
+            calls=self.calls + other.calls,
+            usage=self.usage + other.usage,
+            cost_usd=(self.cost_usd or 0) + (other.cost_usd or 0) if known else None,
+            possible_usd=self.possible_usd + other.possible_usd,
+        )
+
+
+class RoundOutcome(Frozen):
+    """One finished round: the ledger's entry."""
+
+    round: int
+    calls: int
+    """Calls planned."""
+    counts: Counts
+    spend: Spend
+    simulated: bool = False
+    model: str = ""
+    """As the endpoint named it."""
+    limit: StopReason | None = None
+    """The limit that kept calls of this round from starting."""
+    trouble: str = ""
+    """What the endpoint said of the calls that brought no reply, most frequent first."""
+
+
+class Estimate(Frozen):
+    """What a run should take, before it starts or after its pilot."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    """None where the price is unknown."""
+    basis: Literal["prompts", "pilot"] = "prompts"
+    """`prompts`: counted from the real prompts, with outputs sized by the seeds; `pilot`: from replies."""
+
+
+class RunReport(Frozen):
+    """The facts of a run, as `report.json` holds them."""
+
+    run_id: str
+    dataset: str
+    target: int
+    stopped_by: StopReason
+    explanation: Message
+    """Why it stopped, as a sentence for people."""
+    simulated: bool
+    """True when no language model wrote the records: every report says so in its first line."""
+    kind: DataKind
+    kind_reasons: tuple[Message, ...] = ()
+    language: str
+    provider: str
+    model: str
+    recipe_fingerprint: str
+    source: str
+    seeds_used: int
+    seed_problems: tuple[SeedProblem, ...] = ()
+    counts: Counts
+    carried_over: int = 0
+    """Records taken over from an output file that this store had no run for; among `accepted`, never asked for."""
+    spend: Spend
+    estimate: Estimate | None = None
+    rounds: tuple[RoundOutcome, ...] = ()
+    started_at: str
+    """ISO 8601, UTC."""
+    duration_seconds: float
+    """Of the run's last process."""
+    fields: dict[str, Any] = {}
+    """Statistics by field, in the earlier tool's form."""
+    run_url: str
+    data_url: str
+    output: str | None = None
+    settings: dict[str, Any] = Default(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Records in the data set."""
+        return self.counts.accepted + self.carried_over
+
+    @property
+    def fell_short(self) -> bool:
+        return self.total < self.target

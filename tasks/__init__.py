@@ -1,0 +1,1 @@
+"""The steps of a synthesis run, a room each, and what several steps share."""

@@ -1,0 +1,107 @@
+"""Hard limits on money, tokens and calls: a call starts only if its worst case still fits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from datasynth.schemas.calls import Usage
+from datasynth.schemas.report import Spend, StopReason
+from datasynth.tasks.llm.prices import Price
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The worst case of one call, held until the call is settled."""
+
+    cost: Decimal
+    tokens: int
+
+
+class Budget:
+    """What a run may spend and has spent. One event loop uses it; nothing here awaits, so it needs no lock."""
+
+    def __init__(
+        self,
+        price: Price | None,
+        *,
+        max_cost: float | None = None,
+        max_tokens: int | None = None,
+        max_calls: int | None = None,
+        tier: str = "standard",
+    ) -> None:
+        self.price = price
+        self.tier = tier
+        self.max_cost = None if max_cost is None else Decimal(str(max_cost))
+        self.max_tokens = max_tokens
+        self.max_calls = max_calls
+        self.cost = Decimal(0)
+        """Spent or possibly spent, USD."""
+        self.tokens = 0
+        self.calls = 0
+        self._held = 0
+        self._held_cost = Decimal(0)
+        self._held_tokens = 0
+
+    def take_over(self, spend: Spend, abandoned: Iterable[tuple[Decimal, int]] = ()) -> None:
+        """Counts what earlier processes of the same run spent.
+
+        Args:
+            spend: what was billed, and may have been.
+            abandoned: worst cost and tokens of each call that was in flight when its process was killed.
+        """
+        self.cost = Decimal(str(spend.cost_usd or 0)) + Decimal(str(spend.possible_usd))
+        self.tokens = spend.usage.total
+        self.calls = spend.calls
+        for cost, tokens in abandoned:
+            self.cost += cost
+            self.tokens += tokens
+            self.calls += 1
+
+    @property
+    def limited(self) -> bool:
+        """True where any limit holds."""
+        return any(limit is not None for limit in (self.max_cost, self.max_tokens, self.max_calls))
+
+    def reserve(self, input_tokens: int, output_tokens: int) -> Reservation | StopReason:
+        """Holds the worst case of a call, or names the limit that it might pass."""
+        cost = self.price.worst(input_tokens, output_tokens, tier=self.tier) if self.price else Decimal(0)
+        tokens = input_tokens + output_tokens
+        if self.max_calls is not None and self.calls + self._held + 1 > self.max_calls:
+            return "max_calls"
+        if self.max_tokens is not None and self.tokens + self._held_tokens + tokens > self.max_tokens:
+            return "max_tokens"
+        if self.max_cost is not None and self.cost + self._held_cost + cost > self.max_cost:
+            return "max_cost"
+        held = Reservation(cost, tokens)
+        self._held += 1
+        self._held_cost += cost
+        self._held_tokens += tokens
+        return held
+
+    @property
+    def waiting_may_help(self) -> bool:
+        """True while calls in flight hold more than they will probably cost."""
+        return self._held > 0
+
+    def release(self, held: Reservation) -> None:
+        """Gives a reservation back: the call was refused or never left."""
+        self._held -= 1
+        self._held_cost -= held.cost
+        self._held_tokens -= held.tokens
+
+    def settle(self, held: Reservation, usage: Usage, *, tier: str = "standard") -> Decimal | None:
+        """Replaces a reservation by what the call was billed; returns its cost, None where the price is unknown."""
+        self.release(held)
+        cost = self.price.cost(usage, tier=tier) if self.price else None
+        self.cost += cost or 0
+        self.tokens += usage.total
+        self.calls += 1
+        return cost
+
+    def write_off(self, held: Reservation) -> Decimal:
+        """Counts a call that left and never answered as spent in full, since the provider may have billed it."""
+        self.release(held)
+        self.cost += held.cost
+        self.tokens += held.tokens
+        self.calls += 1
+        return held.cost

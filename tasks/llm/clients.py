@@ -1,0 +1,270 @@
+"""The official SDKs behind one call: a request in, a reply out, every failure sorted.
+
+Requests go through the SDKs' `post`, which gives their authentication, headers, time limits and error classes
+without building typed models of each message: that costs a millisecond of CPU a call. Retries are ours alone
+(`max_retries=0`), so that two layers never multiply.
+"""
+
+import re
+from typing import Any, Protocol
+
+import anthropic
+import httpx2
+import openai
+import orjson
+
+from datasynth.schemas.calls import Reply, Request, Stop, Usage
+from datasynth.tasks.llm.endpoints import Endpoint
+from datasynth.tasks.llm.failures import CallFailure, failure_of_status
+from datasynth.tasks.llm.transport import http_client
+
+STREAM_FROM = 16_000
+"""Output tokens from which an Anthropic answer is streamed: the API closes longer silent connections."""
+
+
+class ModelClient(Protocol):
+    """One endpoint. `dropped` are optional parameters it was found not to take."""
+
+    dropped: set[str]
+
+    async def send(self, request: Request) -> tuple[Reply, httpx2.Headers]:
+        """The reply, and the response's headers.
+
+        Raises:
+            CallFailure: there is none.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+def connect(endpoint: Endpoint, *, timeout: float, in_flight: int) -> ModelClient:
+    """A client for `endpoint`; opens no connection yet. `timeout` is for a whole call, in seconds."""
+    kind = AnthropicClient if endpoint.protocol == "anthropic" else OpenAIClient
+    return kind(endpoint, timeout=timeout, in_flight=in_flight)
+
+
+SAMPLING_CLAUDE = re.compile(r"claude-(instant|2|3|haiku-4|(opus|sonnet)-4(-0|-1|-5|-6)?(-\d{8})?$)")
+REASONING_OPENAI = re.compile(r"^(gpt-([5-9]|\d\d)|o\d)")
+
+
+def takes_temperature(endpoint: Endpoint) -> bool:
+    """Whether the model accepts a temperature: Claude since Opus 4.7 and OpenAI's reasoning models refuse it."""
+    if endpoint.provider.name == "anthropic":
+        return bool(SAMPLING_CLAUDE.match(endpoint.model))
+    if endpoint.provider.name == "openai" and endpoint.base_url is None:
+        return not REASONING_OPENAI.match(endpoint.model)
+    return True
+
+
+class _Client:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.dropped: set[str] = set() if takes_temperature(endpoint) else {"temperature"}
+
+    def _optional(self, request: Request) -> frozenset[str]:
+        """The optional parameters that `request` will carry here."""
+        wanted = {"thinking", "cache_control", "max_completion_tokens"}
+        wanted |= {"temperature"} if request.temperature is not None else set()
+        wanted |= {"json_schema"} if request.json_schema is not None and self.endpoint.provider.structured else set()
+        return frozenset(wanted - self.dropped)
+
+
+class AnthropicClient(_Client):
+    """Anthropic's Messages API."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float, in_flight: int) -> None:
+        super().__init__(endpoint)
+        self._sdk = anthropic.AsyncAnthropic(
+            api_key=endpoint.key or "none",
+            base_url=endpoint.base_url,
+            max_retries=0,
+            timeout=timeout,
+            http_client=http_client(timeout=timeout, limit=in_flight),
+        )
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The request's JSON. The system prompt is marked for caching: all calls of a run share it."""
+        send = self._optional(request)
+        system: dict[str, Any] = {"type": "text", "text": request.system}
+        if "cache_control" in send:
+            system["cache_control"] = {"type": "ephemeral"}
+        body: dict[str, Any] = {
+            "model": request.model,
+            "max_tokens": request.max_tokens,
+            "system": [system],
+            "messages": [{"role": "user", "content": request.user}],
+        }
+        if "temperature" in send:
+            # Anthropic's scale ends at 1.
+            body["temperature"] = min(request.temperature or 0.0, 1.0)
+        if "json_schema" in send:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": request.json_schema}}
+        if "thinking" in send and self.endpoint.provider.name == "anthropic":
+            # On by default since Claude 5; it would be billed as output and eat into max_tokens.
+            body["thinking"] = {"type": "disabled"}
+        return body
+
+    async def send(self, request: Request) -> tuple[Reply, httpx2.Headers]:
+        body = self.body(request)
+        try:
+            if request.max_tokens > STREAM_FROM:
+                return await self._stream(body)
+            response = await self._sdk.post("/v1/messages", cast_to=httpx2.Response, body=body)
+        except anthropic.APIStatusError as error:
+            raise failure_of_status(
+                error.status_code, error.body, error.response.headers, self._optional(request)
+            ) from error
+        except anthropic.APIError as error:
+            raise _unanswered(error, timed_out=isinstance(error, anthropic.APITimeoutError)) from error
+        return anthropic_reply(_json(response), response.headers), response.headers
+
+    async def _stream(self, body: dict[str, Any]) -> tuple[Reply, httpx2.Headers]:
+        body = {k: v for k, v in body.items() if k != "temperature"}  # the SDK's typed method no longer takes it
+        async with self._sdk.messages.stream(**body) as stream:
+            message = await stream.get_final_message()
+            headers = stream.response.headers
+        return anthropic_reply(message.model_dump(mode="json"), headers), headers
+
+    async def close(self) -> None:
+        await self._sdk.close()
+
+
+class OpenAIClient(_Client):
+    """OpenAI's Chat Completions API, as many servers speak it."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float, in_flight: int) -> None:
+        super().__init__(endpoint)
+        if endpoint.provider.name != "openai" or endpoint.base_url is not None:
+            # Only OpenAI itself knows the newer name of max_tokens for certain.
+            self.dropped.add("max_completion_tokens")
+        self._sdk = openai.AsyncOpenAI(
+            api_key=endpoint.key or "none",
+            base_url=endpoint.base_url,
+            max_retries=0,
+            timeout=timeout,
+            http_client=http_client(timeout=timeout, limit=in_flight),
+        )
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The request's JSON. The system prompt comes first and never changes, which is what automatic caching needs."""
+        send = self._optional(request)
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
+            "max_completion_tokens" if "max_completion_tokens" in send else "max_tokens": request.max_tokens,
+        }
+        if "temperature" in send:
+            body["temperature"] = request.temperature
+        if "json_schema" in send:
+            shape = {"name": "records", "schema": request.json_schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": shape}
+        return body
+
+    async def send(self, request: Request) -> tuple[Reply, httpx2.Headers]:
+        try:
+            response = await self._sdk.post("/chat/completions", cast_to=httpx2.Response, body=self.body(request))
+        except openai.APIStatusError as error:
+            raise failure_of_status(
+                error.status_code, error.body, error.response.headers, self._optional(request)
+            ) from error
+        except openai.APIError as error:
+            raise _unanswered(error, timed_out=isinstance(error, openai.APITimeoutError)) from error
+        return openai_reply(_json(response), response.headers), response.headers
+
+    async def close(self) -> None:
+        await self._sdk.close()
+
+
+def _json(response: httpx2.Response) -> dict[str, Any]:
+    try:
+        message = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        message = None
+    if not isinstance(message, dict):
+        raise CallFailure("server_error", "retry", "200 with a body that is no JSON object", maybe_billed=True)
+    return message
+
+
+def _unanswered(error: Exception, *, timed_out: bool) -> CallFailure:
+    cause = error.__cause__
+    detail = f"{type(error).__name__}: {error}" + (f" ({type(cause).__name__})" if cause else "")
+    never_left = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+    return CallFailure("timeout" if timed_out else "connection", "retry", detail[:500], maybe_billed=not never_left)
+
+
+ANTHROPIC_STOP: dict[str, Stop] = {
+    "end_turn": "end",
+    "stop_sequence": "end",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refusal",
+    "tool_use": "tool",
+}
+
+
+def anthropic_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
+    """A Messages API message as a reply.
+
+    Raises:
+        CallFailure: the message has no usage, so its cost would be unknown.
+    """
+    usage = _usage_of(message)
+    blocks = message.get("content") or ()
+    return Reply(
+        text="".join(b.get("text") or "" for b in blocks if isinstance(b, dict) and b.get("type") == "text"),
+        stop=ANTHROPIC_STOP.get(message.get("stop_reason") or "", "other"),
+        usage=Usage(
+            input=_count(usage, "input_tokens"),
+            output=_count(usage, "output_tokens"),
+            cache_read=_count(usage, "cache_read_input_tokens"),
+            cache_write=_count(usage, "cache_creation_input_tokens"),
+        ),
+        model=str(message.get("model") or ""),
+        request_id=headers.get("request-id", ""),
+        service_tier=str(usage.get("service_tier") or "standard"),
+        simulated="x-datasynth-simulated" in headers,
+    )
+
+
+OPENAI_STOP: dict[str, Stop] = {"stop": "end", "length": "length", "content_filter": "refusal", "tool_calls": "tool"}
+
+
+def openai_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
+    """A chat completion as a reply.
+
+    Raises:
+        CallFailure: it has no usage, so its cost would be unknown.
+    """
+    usage = _usage_of(message)
+    choice = next(iter(message.get("choices") or ()), None) or {}
+    answer = choice.get("message") or {}
+    details = usage.get("prompt_tokens_details") or {}
+    cached, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
+    refused = bool(answer.get("refusal"))
+    return Reply(
+        text=answer.get("content") or answer.get("refusal") or "",
+        stop="refusal" if refused else OPENAI_STOP.get(choice.get("finish_reason") or "", "other"),
+        usage=Usage(
+            input=max(0, _count(usage, "prompt_tokens") - cached - written),
+            output=_count(usage, "completion_tokens"),
+            cache_read=cached,
+            cache_write=written,
+        ),
+        model=str(message.get("model") or ""),
+        request_id=headers.get("x-request-id", ""),
+        service_tier=str(message.get("service_tier") or "standard"),
+        simulated="x-datasynth-simulated" in headers,
+    )
+
+
+def _usage_of(message: dict[str, Any]) -> dict[str, Any]:
+    usage = message.get("usage")
+    if not isinstance(usage, dict):
+        raise CallFailure("server_error", "give_up", "200 without usage: its cost is unknown", maybe_billed=True)
+    return usage
+
+
+def _count(usage: dict[str, Any], name: str) -> int:
+    value = usage.get(name)
+    return value if isinstance(value, int) and value >= 0 else 0

@@ -1,0 +1,110 @@
+"""Where a model is reached: providers, their protocols, addresses, key variables and default models."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from datasynth.schemas.errors import InputError
+from datasynth.schemas.settings import SynthesisSettings
+
+Protocol = Literal["anthropic", "openai"]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A preset. `base_url` None means the SDK's own; a provider without `key_env` needs no key."""
+
+    name: str
+    protocol: Protocol = "openai"
+    base_url: str | None = None
+    key_env: str | None = None
+    default_model: str | None = None
+    structured: bool = False
+    """Takes a JSON Schema for its answer (others get JSON by instruction and tolerant parsing)."""
+    price_id: str | None = None
+    """The provider's id in genai-prices; None where it lists no such provider."""
+    free: bool = False
+    """Runs on the user's own machine: a call costs nothing."""
+
+
+PROVIDERS: dict[str, Provider] = {
+    p.name: p
+    for p in (
+        Provider(
+            "anthropic",
+            "anthropic",
+            None,
+            "ANTHROPIC_API_KEY",
+            "claude-sonnet-5-5",
+            structured=True,
+            price_id="anthropic",
+        ),
+        Provider("openai", "openai", None, "OPENAI_API_KEY", "gpt-5.4-mini", structured=True, price_id="openai"),
+        Provider("deepseek", base_url="https://api.deepseek.com", key_env="DEEPSEEK_API_KEY", price_id="deepseek"),
+        Provider(
+            "dashscope", base_url="https://dashscope.aliyuncs.com/compatible-mode/v1", key_env="DASHSCOPE_API_KEY"
+        ),
+        Provider("qianfan", base_url="https://qianfan.baidubce.com/v2", key_env="QIANFAN_API_KEY"),
+        Provider("moonshot", base_url="https://api.moonshot.cn/v1", key_env="MOONSHOT_API_KEY", price_id="moonshotai"),
+        Provider(
+            "zhipu", base_url="https://open.bigmodel.cn/api/paas/v4", key_env="ZHIPUAI_API_KEY", price_id="zhipuai"
+        ),
+        Provider("ollama", base_url="http://localhost:11434/v1", structured=True, free=True),
+        Provider("vllm", base_url="http://localhost:8000/v1", structured=True, free=True),
+        Provider("simulated", "anthropic", None, None, "simulated", structured=True, free=True),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One model at one address. The key stays out of `repr`, so that no log or error can show it."""
+
+    provider: Provider
+    model: str
+    base_url: str | None
+    key: str = field(repr=False, default="")
+    key_env: str | None = None
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.provider.protocol
+
+    @property
+    def simulated(self) -> bool:
+        return self.provider.name == "simulated"
+
+
+def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """The endpoint that `settings` name, with its key from the environment.
+
+    Raises:
+        InputError: unknown provider, no model where the provider has no default, or the key's variable is unset.
+    """
+    provider = PROVIDERS.get(settings.provider)
+    if provider is None:
+        raise InputError(
+            "There is no provider {name}. Choose one of {known}; for any other OpenAI-compatible endpoint give "
+            "--provider openai with --base-url.",
+            name=settings.provider,
+            known=", ".join(PROVIDERS),
+        )
+    # A model of the preset's own house says nothing about what another address serves.
+    own_house = settings.base_url is None or provider.name in ("anthropic", "simulated")
+    model = settings.model or (provider.default_model if own_house else None)
+    if not model:
+        raise InputError(
+            "No model given, and {provider} has no default at this address. Name one with --model.",
+            provider=provider.name,
+        )
+    key_env = settings.api_key_env or provider.key_env
+    key = environ.get(key_env, "") if key_env else ""
+    if key_env and not key.strip():
+        raise InputError(
+            "{provider} needs a key: the environment variable {variable} is not set. Set it, or try "
+            "--provider simulated, which needs none.",
+            provider=provider.name,
+            variable=key_env,
+        )
+    return Endpoint(provider, model, settings.base_url or provider.base_url, key.strip(), key_env)

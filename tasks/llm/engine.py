@@ -1,0 +1,322 @@
+"""Makes calls: journal first, then budget, pace, a slot, the endpoint, and the journal again before anyone sees it.
+
+One engine a run and process; every shard of the run goes through it, so they share one connection pool, one
+concurrency controller and one budget.
+"""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+
+import orjson
+
+from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard, ShardReceipt
+from datasynth.schemas.errors import AuthenticationError, DataSynthError, RequestRefusedError
+from datasynth.schemas.record import content_digest
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.budget import Budget, Reservation
+from datasynth.tasks.llm.clients import ModelClient
+from datasynth.tasks.llm.endpoints import Endpoint
+from datasynth.tasks.llm.failures import CallFailure
+from datasynth.tasks.llm.headers import pause_asked
+from datasynth.tasks.llm.journal import Journal, reply_key
+from datasynth.tasks.llm.limits import AdaptiveLimit, RateCeiling
+from datasynth.tasks.llm.tokens import most_tokens
+from datasynth.tasks.rounds.progress import ProgressBoard
+
+Gate = Callable[[], AbstractAsyncContextManager[None]]
+
+HOTTER = 0.05
+"""Added to the temperature each time a reply could not be read, as the earlier tool did."""
+FIRST_REFUSAL_WAIT = 0.25
+"""Seconds before a refused call asks again where the server names no time; doubles each time."""
+LONGEST_WAIT = 60.0
+"""Seconds: the cap of every back-off that we choose."""
+HOPELESS_AFTER = 3
+"""Requests refused as malformed, with none answered, after which the run ends instead of asking a thousand times."""
+
+
+class Engine:
+    """Everything that calls of one run share in this process. All coroutines run on one event loop."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        client: ModelClient,
+        journal: Journal,
+        budget: Budget,
+        settings: SynthesisSettings,
+        board: ProgressBoard,
+        *,
+        readable: Callable[[Reply], bool],
+        gate: Gate | None = None,
+    ) -> None:
+        """`readable` says whether a reply holds any record; one that does not is asked for again.
+
+        `gate`, if given, is held during each request (a global limit that several runs share).
+        """
+        self.endpoint = endpoint
+        self.client = client
+        self.journal = journal
+        self.budget = budget
+        self.settings = settings
+        self.board = board
+        self.limit = AdaptiveLimit(settings.concurrency)
+        self.fatal: DataSynthError | None = None
+        self.stopping = False
+        self._readable = readable
+        self._gate = gate
+        self._requests = RateCeiling(settings.requests_per_minute) if settings.requests_per_minute else None
+        self._tokens = RateCeiling(settings.tokens_per_minute) if settings.tokens_per_minute else None
+        self._deadline = time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
+        self._settled = asyncio.Event()
+        self._answers = 0
+        self._malformed = 0
+        # Only how long to wait is drawn from it, never what is asked.
+        self._jitter = random.Random()  # noqa: S311
+
+    async def run_shard(self, shard: Shard) -> ShardReceipt:
+        """All calls of a shard, in plan order.
+
+        Raises:
+            DataSynthError: the run cannot go on (key refused, storage lost); paid replies are in the journal.
+        """
+        digest = content_digest([shard.static, shard.json_schema])
+        overhead = most_tokens(shard.static, orjson.dumps(shard.json_schema).decode())
+        before = self._answers
+        calls = [asyncio.create_task(self._call(shard, p, digest, overhead)) for p in shard.prompts]
+        try:
+            results = await asyncio.gather(*calls)
+        except BaseException:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            await self.journal.flush()
+            raise
+        return ShardReceipt(tuple(results), self._answers - before)
+
+    async def drain(self, seconds: float) -> None:
+        """Starts no further call and waits up to `seconds` for those in flight, so that what is paid for is kept."""
+        self.stopping = True
+        give_up = time.monotonic() + seconds
+        while self.limit.in_flight and time.monotonic() < give_up:
+            self._settled.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), give_up - time.monotonic())
+        await self.journal.flush()
+
+    async def _call(self, shard: Shard, prompt: Prompt, digest: str, overhead: int) -> CallResult:
+        """One planned call to its end: asked again while its reply cannot be read, up to the retries allowed."""
+        result = CallResult(prompt.call.index, None, "stopped")
+        for attempt in range(self.settings.max_retries + 1):
+            request = self._request(shard, prompt, attempt)
+            key = reply_key(request, index=prompt.call.index, attempt=attempt, digest_of_static=digest)
+            reply = self.journal.get(key)
+            if reply is not None:
+                self.board.add(replayed=1)
+            else:
+                outcome = await self._paid(request, key, shard.round, overhead + most_tokens(request.user))
+                if isinstance(outcome, CallFailure):
+                    # An earlier attempt's reply, unreadable as it is, still says more than this failure.
+                    if result.reply is None:
+                        result = CallResult(prompt.call.index, None, outcome.miss, outcome.detail)
+                    break
+                reply = outcome
+            result = CallResult(prompt.call.index, key)
+            if reply.stop == "refusal" or self._readable(reply):
+                break
+            self.board.add(retries=1)
+        self.board.add(calls_done=1)
+        return result
+
+    def _request(self, shard: Shard, prompt: Prompt, attempt: int) -> Request:
+        asked = prompt.call.asked
+        return Request(
+            model=self.endpoint.model,
+            system=shard.static,
+            user=prompt.user,
+            max_tokens=asked * self.settings.max_tokens_per_sample,
+            temperature=round(min(self.settings.temperature + HOTTER * attempt, 2.0), 4),
+            json_schema=shard.json_schema,
+        )
+
+    async def _paid(self, request: Request, key: str, round: int, most_input: int) -> Reply | CallFailure:
+        """A reply from the endpoint, durable; or the failure that ended the call."""
+        failures, refusals, refused_since = 0, 0, 0.0
+        while True:
+            outcome = await self._attempt(request, key, round, most_input, again=failures + refusals > 0)
+            if isinstance(outcome, Reply):
+                return outcome
+            if outcome.remedy == "adapt" and outcome.parameter:
+                self.client.dropped.add(outcome.parameter)
+                continue
+            if outcome.remedy == "wait":
+                refused_since = refused_since or time.monotonic()
+                if time.monotonic() - refused_since > self.settings.request_timeout:
+                    return outcome
+                delay = outcome.retry_after or self._backoff(FIRST_REFUSAL_WAIT, refusals)
+                refusals += 1
+            elif outcome.remedy == "retry" and failures < self.settings.max_retries:
+                delay = outcome.retry_after or self._backoff(self.settings.retry_delay, failures)
+                failures += 1
+            else:
+                return outcome
+            self.board.add(retries=1)
+            if time.monotonic() + delay > self._deadline:
+                return outcome
+            await asyncio.sleep(delay)
+
+    def _backoff(self, first: float, times: int) -> float:
+        return min(first * 2**times, LONGEST_WAIT) * self._jitter.uniform(0.5, 1.0)
+
+    async def _attempt(
+        self, request: Request, key: str, round: int, most_input: int, *, again: bool
+    ) -> Reply | CallFailure:
+        """One request, from waiting for its turn to its reply being durable."""
+        await self._pace(request)
+        if self._gate is None:
+            return await self._in_turn(request, key, round, most_input, again=again)
+        async with self._gate():
+            return await self._in_turn(request, key, round, most_input, again=again)
+
+    async def _in_turn(
+        self, request: Request, key: str, round: int, most_input: int, *, again: bool
+    ) -> Reply | CallFailure:
+        acquired = await self.limit.acquire(first=again)
+        give_slot_back = self.limit.failed
+        try:
+            if stopped := self._may_not_start():
+                return stopped
+            held = await self._reserve(request, most_input)
+            if isinstance(held, CallFailure):
+                return held
+            self.board.add(calls_in_flight=1)
+            try:
+                outcome = await self._exchange(request, key, round, held)
+            finally:
+                self.board.add(calls_in_flight=-1)
+                self._settled.set()
+            if isinstance(outcome, Reply):
+                give_slot_back = self.limit.succeeded
+            elif outcome.remedy == "wait":
+                give_slot_back = partial(self.limit.refused, acquired, outcome.retry_after)
+                self.board.add(refusals=1)
+            return outcome
+        finally:
+            give_slot_back()
+
+    def _may_not_start(self) -> CallFailure | None:
+        if self.fatal is not None:
+            raise self.fatal
+        if self.stopping:
+            return CallFailure("stopped", "give_up", "the run was stopped")
+        if time.monotonic() > self._deadline:
+            return CallFailure("stopped", "give_up", "the time limit was reached")
+        return None
+
+    async def _pace(self, request: Request) -> None:
+        waits = [self._requests.wait_for(1)] if self._requests else []
+        if self._tokens:
+            waits.append(self._tokens.wait_for(self._expected_tokens(request)))
+        if waits and (longest := max(waits)) > 0:
+            await asyncio.sleep(longest)
+
+    def _expected_tokens(self, request: Request) -> float:
+        # A quarter of the bytes is a fair guess in any script; the difference is given back with the reply.
+        return (len(request.system) + len(request.user)) / 3 + request.max_tokens / 4
+
+    async def _reserve(self, request: Request, most_input: int) -> Reservation | CallFailure:
+        while True:
+            self._settled.clear()
+            held = self.budget.reserve(most_input, request.max_tokens)
+            if isinstance(held, Reservation):
+                return held
+            if not self.budget.waiting_may_help:
+                return CallFailure("budget", "give_up", held)
+            # What is in flight holds its worst case; when it settles, there may be room again.
+            await self._settled.wait()
+
+    async def _exchange(self, request: Request, key: str, round: int, held: Reservation) -> Reply | CallFailure:
+        token = ""
+        if self.budget.limited:
+            token = secrets.token_hex(8)
+            await self.journal.append_intent(token, round=round, cost=held.cost, tokens=held.tokens)
+        try:
+            async with asyncio.timeout(self.settings.request_timeout):
+                reply, headers = await self.client.send(request)
+        except TimeoutError:
+            return await self._lost(
+                CallFailure("timeout", "retry", "no answer in time", maybe_billed=True), held, round, token
+            )
+        except asyncio.CancelledError:
+            # Stopped while in flight: the provider may bill it. Shielded, for this task may not wait any more.
+            await asyncio.shield(
+                self._lost(CallFailure("stopped", "give_up", "", maybe_billed=True), held, round, token)
+            )
+            raise
+        except CallFailure as failure:
+            return await self._lost(failure, held, round, token)
+        if seconds := pause_asked(headers):
+            self.limit.pause(seconds)
+        if self._tokens:
+            self._tokens.give_back(self._expected_tokens(request) - reply.usage.total)
+        cost = self.budget.settle(held, reply.usage, tier=reply.service_tier)
+        await self._durable(self.journal.append(key, reply, round=round, cost=cost, closes=token))
+        self._answers += 1
+        spent = self.budget.cost if self.budget.price else None
+        self.board.set(tokens=self.budget.tokens, cost_usd=None if spent is None else float(spent))
+        return reply
+
+    async def _lost(self, failure: CallFailure, held: Reservation, round: int, token: str) -> CallFailure:
+        """Settles a call that brought no reply."""
+        if failure.maybe_billed:
+            worst = self.budget.write_off(held)
+            await self._durable(
+                self.journal.append_loss(round=round, cost=worst if self.budget.price else None, closes=token)
+            )
+        else:
+            self.budget.release(held)
+            if token:
+                await self._durable(self.journal.append_refusal(round=round, closes=token))
+        self._judge(failure)
+        return failure
+
+    async def _durable(self, writing: Coroutine[None, None, None]) -> None:
+        try:
+            await asyncio.shield(writing)
+        except DataSynthError as error:
+            self.fatal = self.fatal or error
+            raise
+
+    def _judge(self, failure: CallFailure) -> None:
+        """Ends the run where the next call would fail alike."""
+        if failure.remedy == "stop_run":
+            self.fatal = self._fatal(failure)
+        elif failure.miss == "bad_request" and failure.remedy == "give_up":
+            self._malformed += 1
+            if self._malformed >= HOPELESS_AFTER and self._answers == 0:
+                self.fatal = self._fatal(failure)
+        if self.fatal is not None:
+            raise self.fatal
+
+    def _fatal(self, failure: CallFailure) -> DataSynthError:
+        where = self.endpoint.base_url or self.endpoint.provider.name
+        if failure.authentication:
+            return AuthenticationError(
+                "{where} refused the key ({detail}). Check the environment variable {variable}; nothing was retried.",
+                where=where,
+                detail=failure.detail,
+                variable=self.endpoint.key_env or "-",
+            )
+        return RequestRefusedError(
+            "{where} refuses requests for model {model}: {detail}. Check the model's name, the account's credit and the "
+            "options; replies that were paid for are kept.",
+            where=where,
+            model=self.endpoint.model,
+            detail=failure.detail,
+        )

@@ -1,0 +1,215 @@
+"""The reply journal: every reply is durable here before anything else sees it, and is never paid for again.
+
+Keyed by the content of the request within its run: the same run asks the same question again only under another
+key (its place in the plan and its attempt are part of it), and two runs never share an answer. One folder a run,
+one segment series a writer, so any number of processes may write at once without a lock.
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from datasynth.schemas.calls import Reply, Request, Usage
+from datasynth.schemas.record import content_digest
+from datasynth.schemas.report import Spend
+from datasynth.tasks.storage.log import LINE_HEAD, LogWriter, Place, frame_line, open_writer, read_segment
+from datasynth.tasks.storage.store import Store
+
+RECENT_BYTES = 64 * 1024 * 1024
+"""Newest replies kept in memory, so that the next step need not read back what was just written."""
+
+
+def reply_key(request: Request, *, index: int, attempt: int, digest_of_static: str) -> str:
+    """The key of one request of a run: its content, its place in the plan, and which attempt it is.
+
+    `digest_of_static` stands for the system prompt and the reply schema, which all calls of a run share and which
+    are long: their digest is taken once.
+    """
+    return content_digest(
+        [digest_of_static, request.model, request.user, request.max_tokens, request.temperature, index, attempt]
+    )
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A call that was about to leave: its worst case."""
+
+    round: int
+    cost: str
+    tokens: int
+
+
+class Journal:
+    """The replies of one run. Appends come from one event loop; any thread may read."""
+
+    def __init__(self, store: Store) -> None:
+        """`store` is the run's own folder; what earlier processes wrote there is indexed at once."""
+        self._store = store
+        self._lock = threading.Lock()
+        self._places: dict[str, Place] = {}
+        self._recent: OrderedDict[str, bytes] = OrderedDict()
+        self._recent_bytes = 0
+        self._spend: dict[int, Spend] = {}
+        self._open: dict[str, Intent] = {}
+        self._pending: list[tuple[dict[str, Any], bytes, asyncio.Future[None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._writer: LogWriter | None = None
+        self._thread = ThreadPoolExecutor(1, "journal")
+        for segment in store.names(suffix=".log"):
+            for place, payload in read_segment(store, segment):
+                self._index(orjson.loads(payload), place)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def _index(self, entry: dict[str, Any], place: Place) -> None:
+        with self._lock:
+            if "opens" in entry:
+                self._open[entry["opens"]] = Intent(entry["round"], entry["cost"], entry["tokens"])
+                return
+            self._open.pop(entry.get("closes", ""), None)
+            if "reply" in entry:
+                spend = Spend(calls=1, usage=Usage(**entry["reply"]["usage"]), cost_usd=_number(entry["cost"]))
+                # The first reply wins, should two processes have paid for the same request.
+                self._places.setdefault(entry["key"], place)
+            elif "cost" in entry:
+                spend = Spend(possible_usd=_number(entry["cost"]) or 0.0)
+            else:
+                return
+            self._spend[entry["round"]] = self._spend.get(entry["round"], Spend()) + spend
+
+    def abandoned(self) -> tuple[Intent, ...]:
+        """Calls of a limited run that left and of which nothing more is known: their process was killed.
+
+        Meant for the moment after opening; while calls are in flight here, theirs are among them.
+        """
+        with self._lock:
+            return tuple(self._open.values())
+
+    def spend(self, round: int | None = None) -> Spend:
+        """What the run's replies cost, those of `round` or all: everything paid, used or not."""
+        with self._lock:
+            if round is not None:
+                return self._spend.get(round, Spend())
+            return sum(self._spend.values(), Spend())
+
+    def get(self, key: str) -> Reply | None:
+        """The reply under `key`, or None."""
+        return next(iter(self.read([key])), (key, None))[1]
+
+    def read(self, keys: Iterable[str]) -> list[tuple[str, Reply]]:
+        """The replies under those of `keys` that are there, in the order of `keys`; each segment is read once."""
+        wanted = list(dict.fromkeys(keys))
+        with self._lock:
+            payloads = {k: self._recent[k] for k in wanted if k in self._recent}
+            missing: dict[str, list[tuple[str, Place]]] = {}
+            for key in wanted:
+                if key not in payloads and (place := self._places.get(key)):
+                    missing.setdefault(place.segment, []).append((key, place))
+        for segment, places in missing.items():
+            data = self._store.read(segment)
+            payloads |= {key: data[p.offset : p.offset + p.length] for key, p in places}
+        return [(k, _reply(orjson.loads(payloads[k]))) for k in wanted if k in payloads]
+
+    async def append(self, key: str, reply: Reply, *, round: int, cost: Decimal | None, closes: str = "") -> None:
+        """Returns once the reply is durable."""
+        await self._append({"key": key, "round": round, "cost": _text(cost), "closes": closes, "reply": asdict(reply)})
+
+    async def append_intent(self, token: str, *, round: int, cost: Decimal, tokens: int) -> None:
+        """Records that a call is about to leave, with its worst case, before it does.
+
+        Needed only where a limit holds: after a kill, what was in flight counts against it.
+        """
+        await self._append({"opens": token, "round": round, "cost": str(cost), "tokens": tokens})
+
+    async def append_loss(self, *, round: int, cost: Decimal | None, closes: str = "") -> None:
+        """Records the worst case of a call that left and never answered, so that a resumed run counts it too."""
+        await self._append({"round": round, "cost": _text(cost), "closes": closes})
+
+    async def append_refusal(self, *, round: int, closes: str) -> None:
+        """Records that an intent came to nothing and cost nothing."""
+        await self._append({"round": round, "closes": closes})
+
+    async def _append(self, entry: dict[str, Any]) -> None:
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append((entry, orjson.dumps(entry), durable))
+        if self._flushing is None:
+            # A task of its own: whoever waits here may be cancelled, what was paid for is written all the same.
+            self._flushing = asyncio.create_task(self._flush())
+        await durable
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._pending:
+            group, self._pending = self._pending, []
+            lines = b"".join(frame_line(payload) for _, payload, _ in group)
+            try:
+                segment, offset = await loop.run_in_executor(self._thread, self._write, lines)
+            except Exception as error:
+                for _, _, durable in group:
+                    if not durable.done():
+                        durable.set_exception(error)
+                continue
+            for entry, payload, durable in group:
+                self._index(entry, Place(segment, offset + LINE_HEAD, len(payload)))
+                offset += LINE_HEAD + len(payload) + 1
+                if "key" in entry:
+                    self._remember(entry["key"], payload)
+                if not durable.done():
+                    durable.set_result(None)
+        self._flushing = None
+
+    def _write(self, lines: bytes) -> tuple[str, int]:
+        if self._writer is None:
+            # Host and process may repeat (containers start at pid 1), hence the random part.
+            self._writer = open_writer(self._store, f"{os.getpid()}-{secrets.token_hex(6)}")
+        try:
+            return self._writer.append(lines)
+        except BaseException:
+            # Part of a line may stand at the end of this segment: what comes next starts a new one.
+            self._writer.close()
+            self._writer = None
+            raise
+
+    def _remember(self, key: str, payload: bytes) -> None:
+        with self._lock:
+            self._recent[key] = payload
+            self._recent_bytes += len(payload)
+            while self._recent_bytes > RECENT_BYTES:
+                _, oldest = self._recent.popitem(last=False)
+                self._recent_bytes -= len(oldest)
+
+    async def flush(self) -> None:
+        """Waits until everything handed over is durable."""
+        if self._flushing is not None:
+            await asyncio.shield(self._flushing)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _reply(entry: dict[str, Any]) -> Reply:
+    fields = entry["reply"]
+    return Reply(**{**fields, "usage": Usage(**fields["usage"])})
+
+
+def _text(cost: Decimal | None) -> str | None:
+    return None if cost is None else str(cost)
+
+
+def _number(cost: str | None) -> float | None:
+    return None if cost is None else float(cost)

@@ -1,0 +1,49 @@
+"""What goes wrong with a request: drawn from the seed, the request's content and how often it was asked before."""
+
+import random
+from dataclasses import dataclass
+
+from datasynth.tasks.llm.simulated.grammar import seeded
+from datasynth.tasks.llm.simulated.knobs import REPLY_FAULTS, REQUEST_FAULTS, Knobs
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What will happen to one attempt."""
+
+    request: str | None
+    """One of `REQUEST_FAULTS`."""
+    reply: str | None
+    """One of `REPLY_FAULTS`."""
+    latency: float
+    """Seconds."""
+    draw: random.Random
+    """For what is still to be decided, such as where a reply is cut."""
+
+
+def fate_of(knobs: Knobs, content: bytes, attempt: int) -> Fate:
+    """The fate of the `attempt`-th time (from 0) that `content` is asked.
+
+    The same attempt always meets the same fate, and the next attempt another, so that a retry can succeed. Each
+    group needs one draw: its faults stand side by side in [0, 1), as wide as their rates.
+    """
+    draw = seeded(knobs.seed, b"%d/%s" % (attempt, content))
+    return Fate(
+        request=_struck(knobs, REQUEST_FAULTS, draw.random()),
+        reply=_struck(knobs, REPLY_FAULTS, draw.random()),
+        latency=knobs.latency * _factor(knobs.jitter, draw),
+        draw=draw,
+    )
+
+
+def _struck(knobs: Knobs, faults: tuple[str, ...], point: float) -> str | None:
+    for fault in faults:
+        point -= getattr(knobs, f"rate_{fault}")
+        if point < 0:
+            return fault
+    return None
+
+
+def _factor(sigma: float, draw: random.Random) -> float:
+    # exp(N(-s^2/2, s)) has mean 1, so that jitter spreads the latency without raising its mean.
+    return draw.lognormvariate(-sigma * sigma / 2, sigma) if sigma else 1.0

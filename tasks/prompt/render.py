@@ -1,0 +1,166 @@
+"""A planned call becomes the text that a model reads: a static system prompt and a short message.
+
+The static part depends on the recipe, its kind and the settings alone, so it is byte-identical over a run and
+providers can cache it; seeds, aim and count, which change from call to call, stand in the message.
+"""
+
+import json
+from typing import Any
+
+from datasynth.schemas.calls import PlannedCall
+from datasynth.schemas.recipe import Detection, Recipe
+from datasynth.schemas.record import RecordSchema
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.prompt.wording import (
+    FrameLanguage,
+    advice,
+    as_json,
+    fenced,
+    field_lines,
+    frame_language,
+    language_name,
+    phrase,
+)
+
+INTERACTIVE_SEEDS = 5
+"""Seeds in a prompt that is pasted by hand, as the earlier tool showed."""
+
+
+def static_prompt(recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> str:
+    """The system prompt: role, advice for the kind of data, fields, guidelines, rubric, rules, output format."""
+    return _static(recipe, detection, settings, shows=bool(recipe.seeds) and settings.seed_sample_count > 0)
+
+
+def call_prompt(recipe: Recipe, detection: Detection, call: PlannedCall) -> str:
+    """The message of one call: its seeds as `json` blocks, its aim, its number and its count.
+
+    The number makes every message of a run another one, so that two calls without seeds and aim are never
+    taken for the same request.
+    """
+    language = frame_language(recipe.language)
+    number = phrase(language, "batch", number=call.index + 1)
+    return "\n\n".join([*_seeds(recipe, call.seeds), *_aim(call.aim, language), number, _count(call.asked, language)])
+
+
+def interactive_prompt(recipe: Recipe, detection: Detection, settings: SynthesisSettings, count: int) -> str:
+    """The whole prompt for a chat: the static part, the first seeds (at most five) and the count."""
+    shown = range(min(INTERACTIVE_SEEDS, len(recipe.seeds)))
+    static = _static(recipe, detection, settings, shows=bool(shown))
+    parts = [static, *_seeds(recipe, tuple(shown)), _count(count, frame_language(recipe.language))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _static(recipe: Recipe, detection: Detection, settings: SynthesisSettings, *, shows: bool) -> str:
+    language = frame_language(recipe.language)
+    return "\n\n".join(
+        [
+            advice(detection.kind, language, detection.roles),
+            _task(recipe, language, shows=shows),
+            _fields(recipe.record_schema, language, examples=not shows),
+            *_guidelines(recipe.guidelines, language),
+            *_rubric(recipe.record_schema, language),
+            _rules(recipe.language, language, settings.diversity_factor, shows=shows),
+            _output(recipe.record_schema, language),
+        ]
+    )
+
+
+def _task(recipe: Recipe, language: FrameLanguage, *, shows: bool) -> str:
+    said = phrase(
+        language,
+        "task",
+        name=" ".join(recipe.name.split()),
+        shows=phrase(language, "shows_examples") if shows else "",
+    )
+    if not shows:
+        with_guidelines = phrase(language, "and_guidelines") if recipe.guidelines.strip() else ""
+        said += "\n\n" + phrase(language, "without_examples", and_guidelines=with_guidelines)
+    return f"{said}\n\n{phrase(language, 'aim_rule')}"
+
+
+def _fields(schema: RecordSchema, language: FrameLanguage, *, examples: bool) -> str:
+    parts = [phrase(language, "fields_heading")]
+    if schema.description.strip():
+        parts.append(phrase(language, "record_description", text=schema.description.strip()))
+    lines = [line for field in schema.asked for line in field_lines(field, language, examples=examples)]
+    parts.append(phrase(language, "fields_intro") + "\n\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _guidelines(guidelines: str, language: FrameLanguage) -> list[str]:
+    if not guidelines.strip():
+        return []
+    return [
+        phrase(language, "guidelines_heading"),
+        phrase(language, "guidelines_intro"),
+        fenced(guidelines.strip(), "markdown"),
+    ]
+
+
+def _rubric(schema: RecordSchema, language: FrameLanguage) -> list[str]:
+    if not schema.rubric:
+        return []
+    levels = [
+        phrase(
+            language,
+            "rubric_level",
+            score=f"{level.score:g}",
+            label=f" {level.label}" if level.label else "",
+            text=phrase(language, "text", text=level.description) if level.description else "",
+        )
+        for level in sorted(schema.rubric, key=lambda level: -level.score)
+    ]
+    return [phrase(language, "rubric_heading"), phrase(language, "rubric_intro"), "\n".join(levels)]
+
+
+def _rules(tag: str, language: FrameLanguage, diversity: float, *, shows: bool) -> str:
+    rules = [
+        phrase(language, "language_rule", language=language_name(tag, language)),
+        phrase(language, _distance(diversity) if shows else "distance_none"),
+        *([phrase(language, "no_copying")] if shows else []),
+        *(phrase(language, key) for key in ("variety", "no_placeholders", "no_model_talk", "truth", "exact_names")),
+    ]
+    numbered = "\n".join(f"{number}. {rule}" for number, rule in enumerate(rules, 1))
+    return f"{phrase(language, 'rules_heading')}\n\n{numbered}"
+
+
+def _distance(diversity: float) -> str:
+    # The bands of the earlier tool, so that a factor keeps its meaning.
+    if diversity < 0.3:
+        return "distance_close"
+    return "distance_moderate" if diversity < 0.7 else "distance_far"
+
+
+def _output(schema: RecordSchema, language: FrameLanguage) -> str:
+    # The ellipses are no JSON on purpose: a model that echoes the sketch yields no record.
+    sketch = ", ".join(f"{as_json(field.name)}: …" for field in schema.asked)
+    return "\n\n".join(
+        [
+            phrase(language, "output_heading"),
+            phrase(language, "output"),
+            f'    {{"records": [{{{sketch}}}, …]}}',
+            phrase(language, "output_rules"),
+        ]
+    )
+
+
+def _seeds(recipe: Recipe, shown: tuple[int, ...]) -> list[str]:
+    if not shown:
+        return []
+    language = frame_language(recipe.language)
+    names = [field.name for field in recipe.record_schema.asked]
+    records = [{name: recipe.seeds[i][name] for name in names if name in recipe.seeds[i]} for i in shown]
+    blocks = [fenced(json.dumps(record, ensure_ascii=False, indent=2), "json") for record in records]
+    return [phrase(language, "seeds_heading"), phrase(language, "seeds_intro"), *blocks]
+
+
+def _aim(aim: dict[str, Any], language: FrameLanguage) -> list[str]:
+    if not aim:
+        return []
+    lines = [phrase(language, "aim_line", name=name, value=as_json(value)) for name, value in aim.items()]
+    said = [phrase(language, "aim_heading"), phrase(language, "aim_intro"), "\n".join(lines)]
+    return [*said, phrase(language, "aim_conflict")] if len(aim) > 1 else said
+
+
+def _count(count: int, language: FrameLanguage) -> str:
+    return phrase(language, "count_one") if count == 1 else phrase(language, "count_many", count=count)

@@ -1,0 +1,24 @@
+"""The report as files, ready to be written beside the data."""
+
+import orjson
+
+from datasynth.schemas.messages import Language
+from datasynth.schemas.report import RunReport
+from datasynth.tasks.report.markdown import render_markdown
+from datasynth.tasks.report.summary import check_counts
+
+
+def report_files(report: RunReport, language: Language = "en") -> dict[str, bytes]:
+    """Content by name: `report.json`, which `RunReport.model_validate_json` reads back, and `report.md`.
+
+    Raises:
+        RunError: the counts, of the run or of a round, do not add up.
+    """
+    check_counts(report.counts)
+    for outcome in report.rounds:
+        check_counts(outcome.counts, outcome.round)
+    facts = report.model_dump(mode="json")
+    return {
+        "report.json": orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n",
+        "report.md": render_markdown(report, language).encode(),
+    }

@@ -1,0 +1,65 @@
+"""`--resume` on an output file that this store has no run for: its records become part 0 of a new run.
+
+The earlier tool resumed from its output file alone, and its users still have such files.
+"""
+
+from typing import Any
+
+import orjson
+import polars as pl
+
+from datasynth.schemas.frames import Rejected
+from datasynth.schemas.recipe import Detection, Recipe
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.report.parts import record_parquet, rejected_parquet
+from datasynth.tasks.rounds.commit import REJECTED, refused, stored_schema
+from datasynth.tasks.rounds.runs import Run
+from datasynth.tasks.validate.validator import accept_all, judge
+
+
+def carry_over(
+    run: Run, recipe: Recipe, detection: Detection, settings: SynthesisSettings, records: list[dict[str, Any]]
+) -> int:
+    """Takes `records` over as part 0 of `run`, the misfits as rejected; returns how many were kept.
+
+    They are not compared with each other: they are the user's own.
+    """
+    candidates = pl.DataFrame(
+        {
+            "call": [0] * len(records),
+            "position": list(range(len(records))),
+            "record": [orjson.dumps(record).decode() for record in records],
+            "reply": ["carried-over"] * len(records),
+        }
+    )
+    schema = recipe.record_schema
+    judged = judge(candidates, schema, detection) if settings.validate_records else accept_all(candidates)
+    good = judged.filter(pl.col("reason").is_null())
+    bad = judged.filter(pl.col("reason").is_not_null()).to_dicts()
+    if bad:
+        rows = [refused(row, "validate", row["reason"], row["field"], row["detail"]) for row in bad]
+        part = rejected_parquet(Rejected.validate(pl.DataFrame(rows, schema=REJECTED)))
+        run.folder.write("rejected/part-00000.parquet", part)
+    if len(good):
+        lineage = [_lineage(run, n, position) for n, position in enumerate(good["position"])]
+        kept = [orjson.loads(record) for record in good["record"]]
+        run.folder.write("data/part-00000.parquet", record_parquet(kept, lineage, stored_schema(recipe, settings)))
+    run.card = run.card.model_copy(update={"carried_over": len(good)})
+    run.save_card()
+    return len(good)
+
+
+def _lineage(run: Run, n: int, position: int) -> dict[str, Any]:
+    return {
+        "id": f"SYNTH_{n + 1:04d}",
+        "run": run.card.run_id,
+        "round": 0,
+        "call": 0,
+        "position": position,
+        "reply": "carried-over",
+        "provider": "",
+        "model": "",
+        "seeds": [],
+        "aim": "{}",
+        "simulated": False,
+    }

@@ -1,0 +1,264 @@
+"""The end of a round: deduplicates what is valid, fills the count, writes the parts and commits the ledger entry.
+
+Everything written is a function of the replies in plan order and of what stood before, under names that a repeat
+writes again; the ledger entry comes last. A process that dies anywhere in between repeats the same bytes.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import polars as pl
+
+from datasynth.schemas.calls import PlannedCall
+from datasynth.schemas.frames import Rejected
+from datasynth.schemas.recipe import Detection, Recipe
+from datasynth.schemas.record import RecordSchema
+from datasynth.schemas.report import Counts, RoundOutcome, Spend, StopReason
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
+from datasynth.tasks.dedup.settings import DedupSettings
+from datasynth.tasks.report.parts import (
+    read_part,
+    read_records,
+    record_parquet,
+    rejected_parquet,
+    unchecked,
+    unstorable,
+)
+from datasynth.tasks.rounds.runs import Run
+
+REJECTED = {
+    "call": pl.Int64,
+    "position": pl.Int64,
+    "step": pl.String,
+    "reason": pl.String,
+    "field": pl.String,
+    "detail": pl.String,
+    "record": pl.String,
+    "reply": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """What a round's calls brought, judged: the input of its commit."""
+
+    round: int
+    calls: tuple[PlannedCall, ...]
+    judged: pl.DataFrame
+    """Frame `Judged`, in plan order."""
+    replies: pl.DataFrame
+    """`reply`, `model`, `simulated`: one row a reply used."""
+    missing: Mapping[str, int]
+    unasked: int
+    spend: Spend
+    limit: StopReason | None = None
+    trouble: str = ""
+
+
+def stored_schema(recipe: Recipe, settings: SynthesisSettings) -> RecordSchema:
+    """The schema that data parts are typed by: the recipe's, or one that holds anything where nothing was checked."""
+    schema = recipe.record_schema
+    kept = schema.only(tuple(f for f in schema.fields if f in schema.asked or f is schema.identity))
+    return kept if settings.validate_records else unchecked(kept)
+
+
+@dataclass
+class _Sorted:
+    """A round's candidates, each in one place."""
+
+    accepted: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+
+
+class RoundCommitter:
+    """Commits rounds of one run; holds its near-duplicate index between rounds."""
+
+    def __init__(self, run: Run, recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> None:
+        """Loads what the run is deduplicated against: seeds, pinned earlier runs, its own finished rounds."""
+        self.run = run
+        self.recipe = recipe
+        self.settings = settings
+        self.schema = stored_schema(recipe, settings)
+        self.screens = settings.validate_records
+        self.index = NearDuplicateIndex(
+            DedupSettings(threshold=settings.dedup_threshold), views_for(recipe.record_schema, detection)
+        )
+        self.loaded: set[int] = set()
+        if self.screens:
+            self.index.add(recipe.seeds, [f"seed-{i + 1}" for i in range(len(recipe.seeds))])
+            for name in run.card.earlier:
+                self.index.load(run.index.read(name))
+        self.index.dump()  # what was loaded is on storage already
+        self.catch_up(tuple(o.round for o in run.outcomes()) + ((0,) if run.card.carried_over else ()))
+
+    def catch_up(self, finished: Iterable[int]) -> None:
+        """Adds the records of finished rounds that another process committed."""
+        for number in sorted(set(finished) - self.loaded):
+            self.loaded.add(number)
+            try:
+                part = read_part(self.run.folder.read(f"data/part-{number:05d}.parquet"))
+            except FileNotFoundError:
+                continue  # a round in which nothing was accepted
+            if self.screens:
+                places = part["_lineage"].struct.unnest().select("call", "position").iter_rows()
+                self.index.add(read_records(part, self.schema), [self._name(*place) for place in places])
+        self.index.dump()
+
+    def commit(self, harvest: Harvest, *, before: int, target: int) -> RoundOutcome:
+        """Writes a round's parts and its ledger entry.
+
+        Args:
+            harvest: The round's candidates.
+            before: Records in the data set so far.
+            target: Records wanted; the rest of a round beyond it is kept apart as surplus.
+        """
+        try:
+            return self._commit(harvest, before, target)
+        except BaseException:
+            # The index has learnt records that may not be on storage: whoever tries again starts from the ledger.
+            forget_committer(self.run)
+            raise
+
+    def _commit(self, harvest: Harvest, before: int, target: int) -> RoundOutcome:
+        self.catch_up(range(1, harvest.round))
+        sorted_ = self._sort(harvest, before, target)
+        number = harvest.round
+        if sorted_.rejected:
+            frame = pl.DataFrame(sorted_.rejected, schema=REJECTED)
+            self.run.folder.write(f"rejected/part-{number:05d}.parquet", rejected_parquet(Rejected.validate(frame)))
+        lineage = self._lineage(harvest, sorted_.rows, before)
+        if sorted_.accepted:
+            part = record_parquet(sorted_.accepted, lineage, self.schema)
+            self.run.folder.write(f"data/part-{number:05d}.parquet", part)
+        if self.screens:
+            self.run.index.write(f"{self.run.card.run_id}-{number:05d}.npz", self.index.dump())
+        outcome = self._outcome(harvest, sorted_)
+        self.run.finish_round(outcome)
+        self.loaded.add(number)
+        return outcome
+
+    def _sort(self, harvest: Harvest, before: int, target: int) -> _Sorted:
+        sorted_ = _Sorted()
+        rows = harvest.judged.to_dicts()
+        valid: list[tuple[int, dict[str, Any]]] = []
+        for i, row in enumerate(rows):
+            if row["reason"] is not None:
+                sorted_.rejected.append(refused(row, "validate", row["reason"], row["field"], row["detail"]))
+                continue
+            record = orjson.loads(row["record"])
+            misfit = unstorable([record], self.schema)[0] if isinstance(record, dict) else ("", row["record"][:200])
+            if misfit is not None:
+                sorted_.rejected.append(refused(row, "validate", "unstorable", *misfit))
+            else:
+                valid.append((i, record))
+        while valid and (wanted := target - before - len(sorted_.accepted)) > 0:
+            # Never more than are wanted at once, so that the index learns only what is accepted.
+            some, valid = valid[:wanted], valid[wanted:]
+            self._screen(some, rows, sorted_)
+        sorted_.rejected += [refused(rows[i], "surplus", "beyond_target", None, None) for i, _ in valid]
+        sorted_.rejected.sort(key=lambda row: (row["call"], row["position"]))
+        return sorted_
+
+    def _screen(self, some: list[tuple[int, dict[str, Any]]], rows: list[dict[str, Any]], sorted_: _Sorted) -> None:
+        records = [record for _, record in some]
+        names = [self._name(rows[i]["call"], rows[i]["position"]) for i, _ in some]
+        matches = self.index.screen(records, names) if self.screens else [None] * len(some)
+        for (i, record), match in zip(some, matches, strict=True):
+            if match is None:
+                sorted_.accepted.append(record)
+                sorted_.rows.append(i)
+            else:
+                detail = f"{match.similarity:.3f} like {match.id}"
+                sorted_.rejected.append(refused(rows[i], "dedup", match.reason, match.view, detail))
+
+    def _name(self, call: int, position: int) -> str:
+        """A record's name in the index: its place in its run's plan, known before its id is."""
+        return f"{self.run.card.run_id}/{call}.{position}"
+
+    def _lineage(self, harvest: Harvest, rows: Sequence[int], before: int) -> list[dict[str, Any]]:
+        calls = {call.index: call for call in harvest.calls}
+        replies = {reply: (model, simulated) for reply, model, simulated in harvest.replies.iter_rows()}
+        lineage = []
+        for n, row in enumerate(harvest.judged[list(rows)].iter_rows(named=True)):
+            model, simulated = replies[row["reply"]]
+            call = calls[row["call"]]
+            lineage.append(
+                {
+                    "id": _record_id(before + n),
+                    "run": self.run.card.run_id,
+                    "round": harvest.round,
+                    "call": row["call"],
+                    "position": row["position"],
+                    "reply": row["reply"],
+                    "provider": self.settings.provider,
+                    "model": model,
+                    "seeds": list(call.seeds),
+                    "aim": orjson.dumps(call.aim, option=orjson.OPT_SORT_KEYS).decode(),
+                    "simulated": simulated,
+                }
+            )
+        return lineage
+
+    def _outcome(self, harvest: Harvest, sorted_: _Sorted) -> RoundOutcome:
+        reasons = Counter(f"{row['step']}.{row['reason']}" for row in sorted_.rejected)
+        models = harvest.replies["model"].drop_nulls()
+        return RoundOutcome(
+            round=harvest.round,
+            calls=len(harvest.calls),
+            counts=Counts(
+                asked=sum(call.asked for call in harvest.calls),
+                unasked=harvest.unasked,
+                accepted=len(sorted_.accepted),
+                rejected=dict(sorted(reasons.items())),
+                missing=dict(sorted(harvest.missing.items())),
+                repairs=int(harvest.judged["repairs"].sum()),
+            ),
+            spend=harvest.spend,
+            simulated=bool(harvest.replies["simulated"].any()),
+            model=models.mode().sort()[0] if len(models) else "",
+            limit=harvest.limit,
+            trouble=harvest.trouble,
+        )
+
+
+def _record_id(n: int) -> str:
+    return f"SYNTH_{n + 1:04d}"
+
+
+def refused(row: dict[str, Any], step: str, reason: str, field_path: str | None, detail: str | None) -> dict[str, Any]:
+    """A row of `Rejected` for a judged candidate."""
+    return {
+        "call": row["call"],
+        "position": row["position"],
+        "step": step,
+        "reason": reason,
+        "field": field_path,
+        "detail": detail,
+        "record": row["record"],
+        "reply": row["reply"],
+    }
+
+
+_committers: dict[str, RoundCommitter] = {}
+_lock = threading.Lock()
+
+
+def committer_of(run: Run, recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> RoundCommitter:
+    """This process's committer for `run`, with every finished round in its index."""
+    with _lock:
+        key = run.folder.url()
+        if (committer := _committers.get(key)) is None:
+            committer = _committers[key] = RoundCommitter(run, recipe, detection, settings)
+        return committer
+
+
+def forget_committer(run: Run) -> None:
+    """Frees the index that this process holds for `run`."""
+    with _lock:
+        _committers.pop(run.folder.url(), None)

@@ -1,0 +1,50 @@
+"""The start of a run: everything that can be wrong is found here, before a model is asked."""
+
+from datasynth.schemas.recipe import Detection, Recipe
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.generate.engines import require_price
+from datasynth.tasks.llm.endpoints import resolve_endpoint
+from datasynth.tasks.llm.prices import price_of
+from datasynth.tasks.report.parts import part_schema
+from datasynth.tasks.rounds.carry import carry_over
+from datasynth.tasks.rounds.commit import stored_schema
+from datasynth.tasks.rounds.estimate import estimate_run
+from datasynth.tasks.rounds.finish import output_of, require_writable
+from datasynth.tasks.rounds.job import Job
+from datasynth.tasks.rounds.runs import Run, open_run, run_to_resume
+from datasynth.tasks.sources.records import read_records
+from datasynth.tasks.storage.store import Store
+
+
+def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection, flow_run_id: str | None) -> Job:
+    """Opens the run that `settings` mean and writes its card.
+
+    Its id is the one given; else, to resume, that of the latest fitting run; else the flow run's own, so that a
+    retry by Prefect is the same run.
+
+    Raises:
+        InputError: key, model, price, run id or schema cannot be used.
+        StorageError: store or output cannot be written.
+    """
+    endpoint = resolve_endpoint(settings)
+    price = price_of(endpoint, settings)
+    require_price(price, endpoint, settings)
+    part_schema(stored_schema(recipe, settings))
+    if output := output_of(settings, recipe):
+        require_writable(output)
+    resumed = run_to_resume(settings, recipe) if settings.resume and not settings.run_id else None
+    run_id = settings.run_id or (resumed.run_id if resumed else None) or flow_run_id
+    settings = settings.model_copy(update={"run_id": run_id})
+    run = open_run(settings, recipe)
+    settings = settings.model_copy(update={"run_id": run.card.run_id})
+    if settings.resume and resumed is None and output:
+        _take_over(run, recipe, detection, settings, output)
+    if run.estimate() is None:
+        run.save_estimate(estimate_run(recipe, detection, settings, endpoint.model, price))
+    return Job(settings, recipe, detection, run.root.url(), run.card)
+
+
+def _take_over(run: Run, recipe: Recipe, detection: Detection, settings: SynthesisSettings, output: str) -> None:
+    if run.card.carried_over or run.outcomes() or not Store(output).exists():
+        return
+    carry_over(run, recipe, detection, settings, read_records(output))

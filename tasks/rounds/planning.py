@@ -1,0 +1,68 @@
+"""Between rounds: what the next one asks, in which shards, and what the last one taught."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datasynth.schemas.calls import PlannedCall
+from datasynth.schemas.report import RoundOutcome
+from datasynth.tasks.prompt.planning import plan_calls
+from datasynth.tasks.rounds.estimate import estimate_after
+from datasynth.tasks.rounds.job import Job
+from datasynth.tasks.rounds.progress import board_of
+from datasynth.tasks.rounds.runs import sums
+from datasynth.tasks.rounds.sizing import batch_size, round_calls
+
+MOST_SHARDS = 16
+"""Shards in a round, so that the Prefect UI stays readable."""
+CALLS_A_WORKER = 2
+"""Calls in a shard for each that may be in flight: with replies of half a second and more, Prefect's 20 ms for a
+task run then stay under 5 % of the shard's time."""
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """The slice of a round's plan that becomes one shard."""
+
+    round: int
+    number: int
+    of: int
+    calls: tuple[PlannedCall, ...]
+
+
+def next_round(job: Job, outcomes: Sequence[RoundOutcome]) -> list[ShardPlan]:
+    """The next round's plan, in shards: as an earlier process wrote it down, or new and written down now."""
+    number = len(outcomes) + 1
+    run = job.run
+    calls = run.planned(number)
+    if calls is None:
+        done = sums(tuple(outcomes))
+        remaining = job.card.target - done.counts.accepted - job.card.carried_over
+        batch = batch_size(outcomes, job.settings)
+        asked = round_calls(outcomes, job.settings, remaining=remaining, batch=batch)
+        calls = plan_calls(job.recipe, job.detection, job.settings, round=number, first_index=done.calls, asked=asked)
+        run.save_plan(number, calls)
+    board_of(job.card.run_id).set(round=number, phase="generating", calls_planned=len(calls), calls_done=0)
+    return shards_of(calls, number, job.settings.concurrency)
+
+
+def shards_of(calls: tuple[PlannedCall, ...], number: int, concurrency: int) -> list[ShardPlan]:
+    """A round's calls in slices of equal size, few and large enough."""
+    size = max(CALLS_A_WORKER * concurrency, math.ceil(len(calls) / MOST_SHARDS))
+    slices = [calls[i : i + size] for i in range(0, len(calls), size)]
+    return [ShardPlan(number, n, len(slices), calls) for n, calls in enumerate(slices, 1)]
+
+
+def take_note(job: Job, outcomes: Sequence[RoundOutcome]) -> None:
+    """Shows the finished rounds to whoever watches; after a pilot, estimates the whole run from it."""
+    done = sums(tuple(outcomes))
+    spend = done.spend
+    board_of(job.card.run_id).set(
+        accepted=done.counts.accepted + job.card.carried_over,
+        rejected=done.counts.rejected,
+        missing=done.counts.missing,
+        tokens=spend.usage.total,
+        cost_usd=spend.cost_usd,
+    )
+    if len(outcomes) == 1 and job.settings.pilot and (better := estimate_after(outcomes, job.card.target)):
+        job.run.save_estimate(better)

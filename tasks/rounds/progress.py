@@ -1,0 +1,66 @@
+"""How far a run is, for whoever watches it in this process: counters that the engine and the flow move."""
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a run. Counts are of records unless said."""
+
+    target: int = 0
+    accepted: int = 0
+    phase: str = "starting"
+    """`starting`, `generating`, `checking`, `reporting`, `done`."""
+    round: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    """By `step.reason`."""
+    missing: dict[str, int] = field(default_factory=dict)
+    """By miss reason."""
+    calls_planned: int = 0
+    """In this round."""
+    calls_done: int = 0
+    """In this round, journal hits included."""
+    calls_in_flight: int = 0
+    replayed: int = 0
+    """Calls of the whole run that the journal answered."""
+    retries: int = 0
+    refusals: int = 0
+    """429 and 529 answers."""
+    tokens: int = 0
+    cost_usd: float | None = 0.0
+    """None where the price is unknown."""
+    started: float = field(default_factory=time.monotonic)
+
+
+class ProgressBoard:
+    """The current `Progress` of one run; any thread may move or read it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = Progress()
+
+    def set(self, **values: object) -> None:
+        """Replaces fields."""
+        with self._lock:
+            self._now = replace(self._now, **values)  # type: ignore[arg-type]
+
+    def add(self, **amounts: int) -> None:
+        """Adds to integer fields."""
+        with self._lock:
+            self._now = replace(self._now, **{k: getattr(self._now, k) + v for k, v in amounts.items()})
+
+    def now(self) -> Progress:
+        with self._lock:
+            return self._now
+
+
+_boards: dict[str, ProgressBoard] = {}
+_boards_lock = threading.Lock()
+
+
+def board_of(run_id: str) -> ProgressBoard:
+    """The board of `run_id` in this process, made at the first call."""
+    with _boards_lock:
+        return _boards.setdefault(run_id, ProgressBoard())

@@ -1,0 +1,124 @@
+"""How many calls the next round makes, and when to stop: decided from the finished rounds alone.
+
+So a resumed run decides as an undisturbed one would have.
+"""
+
+import math
+from collections.abc import Sequence
+
+from datasynth.schemas.calls import MissReason
+from datasynth.schemas.messages import Message, say
+from datasynth.schemas.report import Counts, RoundOutcome, StopReason
+from datasynth.schemas.settings import SynthesisSettings
+
+MOST_CALLS = 2000
+"""Calls in a round: enough that waiting for its slowest call costs little, few enough that memory stays flat."""
+DRY_CANDIDATES = 200
+DRY_YIELD = 0.1
+"""The yield has collapsed when of the last DRY_CANDIDATES records asked for fewer than this share were accepted."""
+FRUITLESS_ROUNDS = 2
+"""Rounds in a row without a single reply after which the endpoint counts as failed."""
+CUT_SHARE = 0.02
+"""Share of a round's records lost to `max_tokens` from which the next round asks for fewer a call."""
+NO_REPLY: tuple[MissReason, ...] = (
+    "bad_request", "rate_limited", "server_error", "timeout", "connection", "budget", "stopped",
+)  # fmt: skip
+
+
+def answered(counts: Counts) -> int:
+    """Records asked for in calls that got a reply; the rest says nothing about the yield."""
+    return counts.asked - sum(counts.missing.get(reason, 0) for reason in NO_REPLY)
+
+
+def round_calls(
+    outcomes: Sequence[RoundOutcome], settings: SynthesisSettings, *, remaining: int, batch: int
+) -> list[int]:
+    """Records to ask for in each call of the next round.
+
+    Sized by the acceptance rate of the latest rounds, plus one standard deviation so that a run does not end in
+    many tiny rounds; the surplus stays within one batch a worker.
+    """
+    if not outcomes and settings.pilot:
+        return [batch] * min(settings.pilot, math.ceil(remaining / batch))
+    rate = _recent_rate(outcomes)
+    need = math.ceil(remaining / rate)
+    slack = math.ceil(math.sqrt(need * (1 - rate))) if rate < 1 else 0
+    need += min(slack, batch * settings.concurrency)
+    full, rest = divmod(need, batch)
+    return ([batch] * full + ([rest] if rest else []))[:MOST_CALLS]
+
+
+def batch_size(outcomes: Sequence[RoundOutcome], settings: SynthesisSettings) -> int:
+    """Records to ask for in a call: halved after each round in which answers were cut off at `max_tokens`."""
+    size = settings.batch_size
+    for outcome in outcomes:
+        if outcome.counts.missing.get("truncated", 0) > CUT_SHARE * max(outcome.counts.asked, 1):
+            size = max(1, size // 2)
+    return size
+
+
+def _recent_rate(outcomes: Sequence[RoundOutcome]) -> float:
+    got = asked = 0
+    for outcome in reversed(outcomes):
+        # What was good but beyond the count was not refused.
+        got += outcome.counts.accepted + outcome.counts.rejected.get("surplus.beyond_target", 0)
+        asked += answered(outcome.counts)
+        if asked >= DRY_CANDIDATES:
+            break
+    return min(1.0, max(got / asked, DRY_YIELD / 2)) if asked else 1.0
+
+
+def stop_reason(
+    outcomes: Sequence[RoundOutcome], *, total: int, target: int, resumed: int = 0
+) -> tuple[StopReason, Message] | None:
+    """Why the run ends now, with the sentence that says so; None to go on.
+
+    Args:
+        outcomes: the finished rounds.
+        total: records in the data set.
+        target: records wanted.
+        resumed: rounds that earlier processes finished; a limit they met may have been raised since.
+    """
+    if total >= target:
+        return "done", say("All {target} records were made.", target=target)
+    fresh = outcomes[resumed:]
+    if fresh and fresh[-1].limit:
+        return fresh[-1].limit, _limit_met(fresh[-1].limit)
+    if len(fresh) >= FRUITLESS_ROUNDS and all(answered(o.counts) == 0 for o in fresh[-FRUITLESS_ROUNDS:]):
+        return "failed", say("The endpoint answered no call: {trouble}.", trouble=fresh[-1].trouble or "-")
+    return _dry(fresh)
+
+
+def _limit_met(limit: StopReason) -> Message:
+    return {
+        "max_cost": say("The budget is spent: another call might pass --max-cost."),
+        "max_tokens": say("The token limit is reached: another call might pass --max-tokens."),
+        "max_calls": say("The limit of calls is reached (--max-calls)."),
+        "max_minutes": say("The time limit is reached (--max-minutes)."),
+    }.get(limit, say("A limit was reached."))
+
+
+def _dry(outcomes: Sequence[RoundOutcome]) -> tuple[StopReason, Message] | None:
+    latest = Counts()
+    for outcome in reversed(outcomes):
+        latest += outcome.counts
+        if answered(latest) >= DRY_CANDIDATES:
+            break
+    candidates = answered(latest)
+    if candidates < DRY_CANDIDATES or latest.accepted >= DRY_YIELD * candidates:
+        return None
+    losses = latest.rejected | {reason: n for reason, n in latest.missing.items() if reason not in NO_REPLY}
+    worst = max(losses, key=lambda reason: losses[reason], default="-")
+    share = round(100 * losses.get(worst, 0) / candidates)
+    advice = (
+        say("raise diversity, add seeds or lower the count")
+        if worst.startswith("dedup.")
+        else say("look at the rejected records and mend the schema, the guidelines or the model")
+    )
+    return "dry", say(
+        "The yield collapsed: of the last {n} candidates {share} % were lost to {reason}: {advice}.",
+        n=candidates,
+        share=share,
+        reason=worst,
+        advice=advice,
+    )

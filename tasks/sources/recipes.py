@@ -1,0 +1,164 @@
+"""Recipes: what a run is to make, from whichever source the settings name."""
+
+import posixpath
+from collections.abc import Sequence
+from typing import Any
+
+from datasynth.schemas.errors import InputError, StorageError
+from datasynth.schemas.recipe import Recipe
+from datasynth.schemas.record import Field, RecordSchema
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.detect.language import language_of
+from datasynth.tasks.sources.dialects import parse_record_schema
+from datasynth.tasks.sources.documents import read_json, read_text
+from datasynth.tasks.sources.guidelines import readable_guidelines
+from datasynth.tasks.sources.records import named, named_records
+from datasynth.tasks.sources.seeds import Named, usable_seeds
+from datasynth.tasks.storage.store import Store
+
+SCHEMA = "04_复刻指南/DATA_SCHEMA.json"
+SAMPLES = "09_样例数据/samples.json"
+GUIDELINES = "03_标注规范/ANNOTATION_SPEC.md"
+SUMMARY = "recipe_summary.json"
+"""The files of a DataRecipe analysis; all but the schema may be missing."""
+
+INLINE = "record_schema"
+
+
+def read_recipe(settings: SynthesisSettings) -> Recipe:
+    """The recipe that `settings` name, with only those seeds that a prompt may show.
+
+    Seeds come from `seeds`, else from `seeds_file`, else from the analysis; without any, the recipe has none.
+    Guidelines in the settings take the place of the analysis's own, and are used to the letter.
+
+    Raises:
+        InputError: a file or folder is missing, unreadable, malformed or no DataRecipe analysis; the schema has no
+            field to ask for; seeds are given twice.
+    """
+    analysis = _Analysis(settings.analysis_dir) if settings.analysis_dir else None
+    if analysis:
+        where = analysis.store.url(SCHEMA)
+        document = read_json(where)
+    elif settings.schema_file:
+        where = settings.schema_file
+        document = read_json(where)
+    else:
+        where, document = INLINE, settings.record_schema
+    schema = parse_record_schema(document, where)
+    if not schema.asked:
+        raise InputError(
+            '{path}: no field for a model to fill (found: {found}; "id" is given by DataSynth). Describe the fields of '
+            "a record.",
+            path=where,
+            found=", ".join(field.name for field in schema.fields),
+        )
+    if analysis and not schema.description:
+        schema = schema.model_copy(update={"description": analysis.purpose()})
+    seeds, problems = usable_seeds(_seeds(settings, schema, analysis), schema)
+    own = analysis.guidelines() if analysis else ""
+    guidelines = own if settings.guidelines is None else settings.guidelines
+    return Recipe(
+        name=_name(settings, schema, analysis),
+        record_schema=schema,
+        seeds=seeds,
+        seed_problems=problems,
+        guidelines=guidelines,
+        language=_language(schema, seeds, guidelines),
+        source=analysis.store.url() if analysis else where,
+        analysis_dir=analysis.store.url() if analysis else "",
+    )
+
+
+class _Analysis:
+    """A DataRecipe analysis folder at any fsspec address."""
+
+    def __init__(self, url: str) -> None:
+        """Looks for the schema, the one file that must be there.
+
+        Raises:
+            InputError: no folder, or not of an analysis.
+        """
+        self.store = Store(url)
+        try:
+            if self.store.exists(SCHEMA):
+                return
+            names = self.store.names()
+            nearby = [name for name in names[:50] if self.store.exists(f"{name}/{SCHEMA}")]
+        except StorageError as error:
+            raise InputError("{problem}", problem=error.message) from error
+        if names == [posixpath.basename(self.store.root.rstrip("/"))] and not self.store.exists(f"/{names[0]}"):
+            raise InputError("{path}: a file, not a folder. Give the folder of the analysis.", path=self.store.url())
+        if not names:
+            raise InputError("{path}: no such folder, or nothing in it. Check the path.", path=self.store.url())
+        raise InputError(
+            "{path}: no DataRecipe analysis. Looked for {wanted} and found {found}. Give the folder that "
+            "`knowlyr-datarecipe deep-analyze` or `analyze-spec` wrote{nearby}.",
+            path=self.store.url(),
+            wanted=SCHEMA,
+            found=", ".join(names[:8]) + (" …" if len(names) > 8 else ""),
+            nearby=f": {', '.join(nearby)}" if nearby else "",
+        )
+
+    def samples(self, schema: RecordSchema) -> list[Named]:
+        if not self._has(SAMPLES):
+            return []
+        return named_records(self.store.url(SAMPLES), [field.name for field in schema.fields])
+
+    def guidelines(self) -> str:
+        return readable_guidelines(read_text(self.store.url(GUIDELINES))) if self._has(GUIDELINES) else ""
+
+    def purpose(self) -> str:
+        """What DataRecipe found the data to be for; its field list has no description of its own."""
+        if not self._has(SUMMARY):
+            return ""
+        summary = read_json(self.store.url(SUMMARY))
+        purpose = summary.get("purpose") if isinstance(summary, dict) else None
+        return purpose.strip() if isinstance(purpose, str) else ""
+
+    def _has(self, path: str) -> bool:
+        try:
+            return self.store.exists(path)
+        except StorageError as error:
+            raise InputError("{problem}", problem=error.message) from error
+
+
+def _seeds(settings: SynthesisSettings, schema: RecordSchema, analysis: _Analysis | None) -> list[Named]:
+    known = [field.name for field in schema.fields]
+    if settings.seeds is not None and settings.seeds_file:
+        raise InputError("Seeds are given inline and as a file ({path}). Give one of them.", path=settings.seeds_file)
+    if settings.seeds is not None:
+        return named(settings.seeds, known, where="seeds")
+    if settings.seeds_file:
+        return named_records(settings.seeds_file, known)
+    return analysis.samples(schema) if analysis else []
+
+
+def _name(settings: SynthesisSettings, schema: RecordSchema, analysis: _Analysis | None) -> str:
+    folder = posixpath.basename(analysis.store.root.rstrip("/")) if analysis else ""
+    stem = posixpath.basename(settings.schema_file.replace("\\", "/")) if settings.schema_file else ""
+    return settings.dataset or folder or schema.name or stem.split(".", 1)[0] or "dataset"
+
+
+def _language(schema: RecordSchema, seeds: Sequence[dict[str, Any]], guidelines: str) -> str:
+    """The seeds' language; without seeds that of what the schema says of its fields, else of the guidelines."""
+    texts = [text for seed in seeds for field in schema.asked for text in _free_texts(seed.get(field.name), field)]
+    if not texts:
+        texts = [text for field in schema.asked for text in _words_about(field)]
+    return language_of(texts or [guidelines])
+
+
+def _free_texts(value: Any, field: Field | None) -> list[str]:
+    if isinstance(value, str):
+        return [] if field and field.enum is not None else [value]
+    if isinstance(value, list):
+        return [text for item in value for text in _free_texts(item, field.items if field else None)]
+    if isinstance(value, dict):
+        members = {f.name: f for f in field.fields} if field else {}
+        return [text for name, inner in value.items() for text in _free_texts(inner, members.get(name))]
+    return []
+
+
+def _words_about(field: Field) -> list[str]:
+    own = [field.description, *(example for example in field.examples if isinstance(example, str))]
+    inner = [*field.fields, *([field.items] if field.items else [])]
+    return [text for text in own if text] + [text for below in inner for text in _words_about(below)]

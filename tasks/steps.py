@@ -1,0 +1,189 @@
+"""The steps as Prefect tasks: names, retries, cache keys. The work itself is in the rooms, without Prefect.
+
+What travels between tasks is small: references and figures. Replies stay in the journal, candidates in the run's
+`work/` folder, records in its parts; so Prefect's results and database hold neither prompts nor data, and a task
+may run on any machine that shares the storage.
+"""
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.concurrency.asyncio import concurrency
+from prefect.context import TaskRunContext
+
+from datasynth.schemas.calls import Prompt, Shard, ShardReceipt
+from datasynth.schemas.errors import DataSynthError, StorageError
+from datasynth.schemas.messages import Message
+from datasynth.schemas.recipe import Detection, Recipe
+from datasynth.schemas.record import content_digest
+from datasynth.schemas.report import RoundOutcome, RunReport, StopReason
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.detect.kinds import detect_kind
+from datasynth.tasks.generate.collect import collect
+from datasynth.tasks.generate.engines import engine_of, journal_of
+from datasynth.tasks.prompt.render import call_prompt, static_prompt
+from datasynth.tasks.prompt.structured import reply_schema
+from datasynth.tasks.rounds.commit import Harvest, committer_of
+from datasynth.tasks.rounds.finish import finish_run
+from datasynth.tasks.rounds.job import Job
+from datasynth.tasks.rounds.planning import ShardPlan
+from datasynth.tasks.sources.recipes import read_recipe
+from datasynth.tasks.validate.validator import accept_all, judge
+
+CODE = "1"
+"""Part of every cache key: raised when a step's result would differ for the same input."""
+RETRIES = 2
+
+
+def _may_pass(_task: Any, _run: TaskRun, state: State) -> bool:
+    """Whether a failed step is worth another try: storage and surprises are, a refused key or bad input is not."""
+    try:
+        state.result()
+    except StorageError:
+        return True
+    except DataSynthError:
+        return False
+    except Exception:  # noqa: BLE001 - whatever it was, the try costs nothing: replies are in the journal
+        return True
+    return False
+
+
+@dataclass(frozen=True)
+class JudgedRound:
+    """A round after validation: where its candidates are, and what never became one."""
+
+    round: int
+    judged: str
+    """Path in the run's folder of the frame `Judged`."""
+    replies: str
+    missing: tuple[tuple[str, int], ...]
+    unasked: int
+    limit: StopReason | None
+    trouble: str
+
+
+@task(name="load recipe", cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=2, retry_condition_fn=_may_pass)
+def load(settings: SynthesisSettings) -> Recipe:
+    """Reads the source; never cached, for what it reads may have changed."""
+    return read_recipe(settings)
+
+
+def _detect_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    return content_digest(["detect", CODE, parameters["recipe"].fingerprint, parameters["settings"].data_type])
+
+
+@task(name="detect", cache_key_fn=_detect_key, persist_result=True)
+def detect(recipe: Recipe, settings: SynthesisSettings) -> Detection:
+    """Decides what kind of data the recipe is for."""
+    return detect_kind(recipe.record_schema, recipe.seeds, settings.data_type)
+
+
+@task(name="prompt", task_run_name="prompt shard {plan.number}/{plan.of}", cache_policy=NO_CACHE, persist_result=False)
+def prompt(plan: ShardPlan, job: Job) -> Shard:
+    """Writes the prompts of a shard; not cached: it is quicker than looking up, and prompts stay out of results."""
+    recipe, detection, settings = job.recipe, job.detection, job.settings
+    return Shard(
+        round=plan.round,
+        number=plan.number,
+        of=plan.of,
+        static=static_prompt(recipe, detection, settings),
+        json_schema=None if settings.structured_output == "off" else reply_schema(recipe.record_schema),
+        prompts=tuple(Prompt(call, call_prompt(recipe, detection, call)) for call in plan.calls),
+    )
+
+
+def _shard_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
+    """By content, and only while the journal still holds what the cached receipt would refer to."""
+    shard, job = cast(Shard, parameters["shard"]), cast(Job, parameters["job"])
+    journal = journal_of(job.place)
+    if len(journal) < len(shard.prompts):
+        return None
+    return content_digest([
+        "generate", CODE, job.store_url, job.card.run_id, shard.static, shard.json_schema,
+        [(p.call.index, p.call.asked, p.user) for p in shard.prompts],
+    ])  # fmt: skip
+
+
+@task(
+    name="generate",
+    task_run_name="generate shard {shard.number}/{shard.of}",
+    tags=["llm"],
+    cache_key_fn=_shard_key,
+    persist_result=True,
+    retries=RETRIES,
+    retry_delay_seconds=2,
+    retry_condition_fn=_may_pass,
+)
+def generate(shard: Shard, job: Job) -> ShardReceipt:
+    """Makes a shard's calls. A retry pays nothing again: the journal has every reply."""
+    limit = job.settings.concurrency_limit
+    gate = partial(concurrency, limit, strict=True) if limit else None
+    return engine_of(job.place, gate).run(shard)
+
+
+@task(name="validate", cache_policy=NO_CACHE, persist_result=True, retries=RETRIES, retry_condition_fn=_may_pass)
+def validate(receipts: Sequence[ShardReceipt], plans: list[ShardPlan], job: Job) -> JudgedRound:
+    """Parses a round's replies and judges every record against the schema."""
+    calls = [call for plan in plans for call in plan.calls]
+    results = [result for receipt in receipts for result in receipt.results]
+    number = plans[0].round
+    collected = collect(calls, results, journal_of(job.place), job.recipe.record_schema)
+    if job.settings.validate_records:
+        judged = judge(collected.candidates, job.recipe.record_schema, job.detection)
+    else:
+        judged = accept_all(collected.candidates)
+    paths = f"work/{number:05d}-judged.parquet", f"work/{number:05d}-replies.parquet"
+    for path, frame in zip(paths, (judged, collected.replies), strict=True):
+        job.run.folder.write(path, _parquet(frame))
+    limits = Counter(result.detail for result in results if result.miss == "budget")
+    timed_out = any(result.miss == "stopped" for result in results)
+    return JudgedRound(
+        number,
+        *paths,
+        missing=tuple(collected.missing.items()),
+        unasked=collected.unasked,
+        limit=cast(StopReason, limits.most_common(1)[0][0]) if limits else "max_minutes" if timed_out else None,
+        trouble="; ".join(f"{n} x {words}" for words, n in collected.trouble.most_common(3)),
+    )
+
+
+@task(name="dedup", cache_policy=NO_CACHE, persist_result=True, retries=RETRIES, retry_condition_fn=_may_pass)
+def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) -> RoundOutcome:
+    """Removes duplicates, fills the count and commits the round. Not cached: the ledger says what is done."""
+    run = job.run
+    harvest = Harvest(
+        round=judged.round,
+        calls=tuple(call for plan in plans for call in plan.calls),
+        judged=pl.read_parquet(io.BytesIO(run.folder.read(judged.judged))),
+        replies=pl.read_parquet(io.BytesIO(run.folder.read(judged.replies))),
+        missing=dict(judged.missing),
+        unasked=judged.unasked,
+        spend=journal_of(job.place).spend(judged.round),
+        limit=judged.limit,
+        trouble=judged.trouble,
+    )
+    committer = committer_of(run, job.recipe, job.detection, job.settings)
+    outcome = committer.commit(harvest, before=before, target=job.card.target)
+    for path in (judged.judged, judged.replies):
+        run.folder.remove(path)
+    return outcome
+
+
+@task(name="report", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=_may_pass)
+def report(job: Job, stopped_by: StopReason, explanation: Message, started: float) -> RunReport:
+    """Writes the report, the files that sibling tools read and, last of all, the manifest."""
+    return finish_run(job.run, job.recipe, job.detection, job.settings, stopped_by, explanation, started)
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()

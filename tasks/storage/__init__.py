@@ -1,0 +1,1 @@
+"""The one place that touches storage: whole or not at all, on any fsspec address."""

@@ -1,0 +1,116 @@
+"""An append-only log below a store: lines that are durable when `append` returns, on disks and object stores.
+
+A disk takes appends to one file for each writer. An object store has no append, so there a write is an object of
+its own; callers group lines into few writes. Every line carries its CRC-32: a line torn by a crash, or spoilt
+later, is left out on reading and costs only itself.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from datasynth.schemas.errors import StorageError
+from datasynth.tasks.storage.store import Store
+
+
+LINE_HEAD = 9
+"""Bytes before a line's payload: eight hex digits of its checksum and a space."""
+
+
+def frame_line(payload: bytes) -> bytes:
+    """One line of the log: checksum, space, payload, newline. `payload` holds no newline (JSON on one line)."""
+    return b"%08x %s\n" % (zlib.crc32(payload), payload)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a line's payload stands."""
+
+    segment: str
+    offset: int
+    length: int
+
+
+class LogWriter(Protocol):
+    """What appends framed lines."""
+
+    def append(self, lines: bytes) -> tuple[str, int]:
+        """Makes `lines` durable; returns the segment they went to and the offset of the first one."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_writer(store: Store, writer: str) -> LogWriter:
+    """A writer of segments named after `writer`, which no other writer may use."""
+    return _FileWriter(store, writer) if store.local else _ObjectWriter(store, writer)
+
+
+class _FileWriter:
+    def __init__(self, store: Store, writer: str) -> None:
+        self._segment = f"{writer}.log"
+        self._path = store.url(self._segment)
+        self._fd: int | None = None
+        self._offset = 0
+
+    def append(self, lines: bytes) -> tuple[str, int]:
+        try:
+            if self._fd is None:
+                os.makedirs(os.path.dirname(self._path), exist_ok=True)
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            at = self._offset
+            view = memoryview(lines)
+            while view:
+                written = os.write(self._fd, view)
+                self._offset += written
+                view = view[written:]
+            os.fdatasync(self._fd)
+        except OSError as error:
+            raise StorageError(
+                "Cannot append to the reply journal {path}: {error}. Free some space or check the permissions, then "
+                "resume the run; replies written so far are kept.",
+                path=self._path,
+                error=str(error),
+            ) from error
+        return self._segment, at
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class _ObjectWriter:
+    def __init__(self, store: Store, writer: str) -> None:
+        self._store = store
+        self._writer = writer
+        self._number = 0
+
+    def append(self, lines: bytes) -> tuple[str, int]:
+        self._number += 1
+        segment = f"{self._writer}-{self._number:08d}.log"
+        self._store.write(segment, lines)
+        return segment, 0
+
+    def close(self) -> None:
+        pass
+
+
+def read_segment(store: Store, segment: str) -> Iterator[tuple[Place, bytes]]:
+    """Whole lines of a segment with their places, in order; torn or spoilt lines are left out."""
+    data = store.read(segment)
+    start = 0
+    while (end := data.find(b"\n", start)) >= 0:
+        payload = data[start + LINE_HEAD : end]
+        if _intact(data[start : start + LINE_HEAD], payload):
+            yield Place(segment, start + LINE_HEAD, len(payload)), payload
+        start = end + 1
+
+
+def _intact(head: bytes, payload: bytes) -> bool:
+    try:
+        return int(head[:8], 16) == zlib.crc32(payload) and head[8:9] == b" "
+    except ValueError:
+        return False

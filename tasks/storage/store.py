@@ -1,0 +1,131 @@
+"""A folder on any fsspec address whose files appear whole or not at all."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from datasynth.schemas.errors import DataSynthError, InputError, StorageError
+
+NAME = re.compile(r"[^\w.\-]+")
+
+
+def safe_name(text: str) -> str:
+    """`text` as one path segment: letters (of any script), digits, `_`, `-` and inner dots; never empty or hidden."""
+    return NAME.sub("-", text).strip("-.")[:100] or "dataset"
+
+
+class Store:
+    """Files below one address. A file is written whole (temporary name and rename, or one object upload)."""
+
+    def __init__(self, url: str) -> None:
+        """Opens nothing yet.
+
+        Raises:
+            InputError: the address has an unknown protocol, or one whose library is not installed.
+        """
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            raise InputError(
+                "Cannot use {url} as storage: {error}. Give a folder or an address such as s3://bucket/folder.",
+                url=url,
+                error=str(error),
+            ) from error
+        self.local = isinstance(self.fs, LocalFileSystem)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Store, (self.url(),)
+
+    def url(self, path: str = "") -> str:
+        """The full address of `path`, as people and other tools write it."""
+        full = self._full(path)
+        return full if self.local else self.fs.unstrip_protocol(full)
+
+    def at(self, path: str) -> "Store":
+        """The same storage one folder down."""
+        below = Store.__new__(Store)
+        below.fs, below.root, below.local = self.fs, self._full(path), self.local
+        return below
+
+    def _full(self, path: str) -> str:
+        return f"{self.root.rstrip('/')}/{path}" if path else self.root
+
+    def write(self, path: str, data: bytes) -> None:
+        """Writes `data` as the whole content of `path`; on return it is durable, on failure nothing is visible."""
+        full = self._full(path)
+        with self._explained("write", full):
+            if self.local:
+                _write_local(full, data)
+            else:
+                self.fs.pipe_file(full, data)
+
+    def read(self, path: str) -> bytes:
+        """The whole content of `path`.
+
+        Raises:
+            FileNotFoundError: nothing is there.
+        """
+        with self._explained("read", self._full(path)):
+            return self.fs.cat_file(self._full(path))
+
+    def exists(self, path: str = "") -> bool:
+        with self._explained("look up", self._full(path)):
+            return self.fs.exists(self._full(path))
+
+    def names(self, path: str = "", suffix: str = "") -> list[str]:
+        """Names directly in the folder `path`, sorted; empty if there is no such folder."""
+        with self._explained("list", self._full(path)):
+            self.fs.invalidate_cache(self._full(path))
+            try:
+                entries = self.fs.ls(self._full(path), detail=False)
+            except FileNotFoundError:
+                return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        return sorted(n for n in names if n.endswith(suffix) and not n.endswith(".tmp"))
+
+    def remove(self, path: str) -> None:
+        """Removes the file or folder `path`, if it is there."""
+        with self._explained("remove", self._full(path)):
+            if self.fs.exists(self._full(path)):
+                self.fs.rm(self._full(path), recursive=True)
+
+    @contextmanager
+    def _explained(self, doing: str, full: str) -> Iterator[None]:
+        try:
+            yield
+        except (DataSynthError, FileNotFoundError):
+            raise
+        except Exception as error:
+            raise StorageError(
+                "Cannot {doing} {path}: {error}. Check the address, the free space and the permissions or keys.",
+                doing=doing,
+                path=full,
+                error=f"{type(error).__name__}: {error}",
+            ) from error
+
+
+def _write_local(full: str, data: bytes) -> None:
+    folder = os.path.dirname(full)
+    os.makedirs(folder, exist_ok=True)
+    temporary = f"{full}.{secrets.token_hex(4)}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, full)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

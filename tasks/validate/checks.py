@@ -1,0 +1,290 @@
+"""Value checks: the constraints of a field as pandera checks on Polars columns, each with its sentence."""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+from pandera.api.polars.types import PolarsData
+from pandera.config import ValidationDepth, config_context
+
+from datasynth.schemas.errors import InputError
+from datasynth.schemas.messages import Message, say
+from datasynth.schemas.record import Field
+from datasynth.tasks.validate.findings import QUOTED_CHARACTERS, json_text
+from datasynth.tasks.validate.formats import FORMATS
+from datasynth.tasks.validate.scalars import LARGEST_INTEGER, canonical
+
+Sentence = Callable[[str, str], Message]
+"""What is wrong, from the field's path and its value as text."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One constraint on one column."""
+
+    name: str
+    holds: Callable[[pl.Expr], pl.Expr]
+    """True where the value (not null) fits."""
+    sentence: Sentence
+
+
+@dataclass(frozen=True)
+class Part:
+    """One column of a table's frame and what is checked of it."""
+
+    dtype: type[pl.DataType]
+    checks: tuple[Check, ...]
+
+
+def frame_schema(parts: Sequence[Part]) -> pa.DataFrameSchema:
+    """The pandera schema of a frame whose columns are named "0", "1", ... in the order of `parts`."""
+    columns = {
+        str(n): pa.Column(part.dtype, [_pandera_check(check) for check in part.checks], nullable=True)
+        for n, part in enumerate(parts)
+    }
+    return pa.DataFrameSchema(columns)
+
+
+def _pandera_check(check: Check) -> pa.Check:
+    def holds(data: PolarsData) -> pl.LazyFrame:
+        column = pl.col(data.key)
+        return data.lazyframe.select(check.holds(column) | column.is_null())
+
+    return pa.Check(holds, name=check.name)
+
+
+def failures(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> Iterator[tuple[int, int, int]]:
+    """Column, check (ordinals) and row of every value in `frame` that fails."""
+    # Whatever PANDERA_VALIDATION_ENABLED and _DEPTH say: a run that was asked to validate validates.
+    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+        try:
+            schema.validate(frame, lazy=True)
+        except pa.errors.SchemaErrors as errors:
+            cases = errors.failure_cases.select(pl.col("column").cast(pl.Int64), "check_number", "index")
+            if any(cases.null_count().row(0)):
+                # A check that raised, not a value that failed: nothing may pass for checked.
+                raise
+        else:
+            return
+    yield from cases.sort("column", "check_number", "index").iter_rows()
+
+
+def string_checks(field: Field, path: str) -> Iterator[Check]:
+    """Checks on a column of text.
+
+    Raises:
+        InputError: the pattern is no regular expression.
+    """
+    if field.enum is not None:
+        yield one_of(field.enum, [value for value in field.enum if isinstance(value, str)], pl.String)
+    if field.min_length is not None:
+        yield _at_least_characters(field.min_length)
+    if field.max_length is not None:
+        yield _at_most_characters(field.max_length)
+    if field.pattern is not None:
+        yield _matches(field.pattern, path)
+    if field.format in FORMATS:
+        yield _has_format(field.format)
+
+
+def one_of(enum: Sequence[Any], accepted: Sequence[Any], dtype: type[pl.DataType]) -> Check:
+    """`enum` as a check on a column that can hold `accepted` of its values."""
+    values = pl.Series(values=accepted, dtype=dtype, strict=False).implode()
+    allowed = json_text(list(enum)).removeprefix("[").removesuffix("]")
+    return Check(
+        "enum",
+        lambda column: column.is_in(values),
+        lambda field, value: say(
+            "{field} must be one of {allowed}, not {value}.", **_at(field, value, allowed=allowed)
+        ),
+    )
+
+
+def one_of_json(enum: Sequence[Any]) -> Check:
+    """`enum` as a check on a column of canonical JSON text, for values of any type."""
+    return one_of(enum, [canonical(value) for value in enum], pl.String)
+
+
+def _at(field: str, value: str, **more: Any) -> dict[str, Any]:
+    return {"field": field, "value": value, **more}
+
+
+def _at_least_characters(limit: int) -> Check:
+    return Check(
+        "min_length",
+        lambda column: column.str.len_chars() >= limit,
+        lambda field, value: say(
+            "{field} must have at least {limit} characters: {value}.", **_at(field, value, limit=limit)
+        ),
+    )
+
+
+def _at_most_characters(limit: int) -> Check:
+    return Check(
+        "max_length",
+        lambda column: column.str.len_chars() <= limit,
+        lambda field, value: say(
+            "{field} must have at most {limit} characters: {value}.", **_at(field, value, limit=limit)
+        ),
+    )
+
+
+def _matches(pattern: str, path: str) -> Check:
+    return Check(
+        "pattern",
+        _search(pattern, path),
+        lambda field, value: say(
+            "{field} must match the pattern {pattern}: {value}.", **_at(field, value, pattern=pattern)
+        ),
+    )
+
+
+def _search(pattern: str, path: str) -> Callable[[pl.Expr], pl.Expr]:
+    """An unanchored search, in Rust where its regular expressions suffice, else (look-around, ...) in Python."""
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except pl.exceptions.ComputeError:
+        pass
+    else:
+        return lambda column: column.str.contains(pattern)
+    try:
+        search = re.compile(pattern).search
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InputError(
+            "{path}: the schema's pattern {pattern} is no regular expression ({error}). Correct it in the schema.",
+            path=path,
+            pattern=pattern,
+            error=str(error),
+        ) from error
+
+    def judge(texts: pl.Series) -> pl.Series:
+        return pl.Series([text is None or search(text) is not None for text in texts], dtype=pl.Boolean)
+
+    return lambda column: column.map_batches(judge, return_dtype=pl.Boolean)
+
+
+def _has_format(name: str) -> Check:
+    return Check(
+        "format",
+        FORMATS[name],
+        lambda field, value: say("{field} must be a valid {format}, not {value}.", **_at(field, value, format=name)),
+    )
+
+
+def number_checks(field: Field, path: str, *, whole: bool) -> Iterator[Check]:
+    """Checks on a column of numbers: Int64 if `whole`, else Float64.
+
+    Raises:
+        InputError: `multiple_of` is not above zero.
+    """
+    if field.enum is not None:
+        numbers = [v for v in field.enum if isinstance(v, int | float) and not isinstance(v, bool)]
+        if whole:
+            fitting = [int(v) for v in numbers if v == v // 1 and abs(v) <= LARGEST_INTEGER]
+            yield one_of(field.enum, fitting, pl.Int64)
+        else:
+            yield one_of(field.enum, [float(v) for v in numbers], pl.Float64)
+    yield from _bounds(field)
+    if field.multiple_of is not None:
+        if not field.multiple_of > 0:
+            raise InputError(
+                "{path}: multiple_of is {value} in the schema. Give a number above zero.",
+                path=path,
+                value=field.multiple_of,
+            )
+        yield _multiple_of(field.multiple_of, whole=whole)
+
+
+def _bounds(field: Field) -> Iterator[Check]:
+    if (low := field.minimum) is not None:
+        yield Check("range", lambda c: c >= _literal(low), lambda f, v: _at_least(f, v, _shown(low)))
+    if (high := field.maximum) is not None:
+        yield Check("range", lambda c: c <= _literal(high), lambda f, v: _at_most(f, v, _shown(high)))
+    if (below := field.exclusive_minimum) is not None:
+        yield Check("range", lambda c: c > _literal(below), lambda f, v: _above(f, v, _shown(below)))
+    if (above := field.exclusive_maximum) is not None:
+        yield Check("range", lambda c: c < _literal(above), lambda f, v: _below(f, v, _shown(above)))
+
+
+def _at_least(field: str, value: str, limit: str) -> Message:
+    return say("{field} must be at least {limit}, not {value}.", field=field, value=value, limit=limit)
+
+
+def _at_most(field: str, value: str, limit: str) -> Message:
+    return say("{field} must be at most {limit}, not {value}.", field=field, value=value, limit=limit)
+
+
+def _above(field: str, value: str, limit: str) -> Message:
+    return say("{field} must be above {limit}, not {value}.", field=field, value=value, limit=limit)
+
+
+def _below(field: str, value: str, limit: str) -> Message:
+    return say("{field} must be below {limit}, not {value}.", field=field, value=value, limit=limit)
+
+
+def _literal(limit: float) -> pl.Expr:
+    # As an integer where it is one, so that integers beyond 2**53 are compared exactly.
+    return pl.lit(int(limit)) if limit.is_integer() and abs(limit) <= LARGEST_INTEGER else pl.lit(limit)
+
+
+def _shown(limit: float) -> str:
+    return json_text(int(limit) if limit.is_integer() else limit, QUOTED_CHARACTERS)
+
+
+def _multiple_of(step: float, *, whole: bool) -> Check:
+    def holds(column: pl.Expr) -> pl.Expr:
+        if whole and step.is_integer() and step <= LARGEST_INTEGER:
+            return column % int(step) == 0
+        return column.map_batches(lambda numbers: _multiples(numbers, step), return_dtype=pl.Boolean)
+
+    return Check(
+        "multiple_of",
+        holds,
+        lambda field, value: say(
+            "{field} must be a multiple of {step}, not {value}.", **_at(field, value, step=_shown(step))
+        ),
+    )
+
+
+def _multiples(numbers: pl.Series, step: float) -> pl.Series:
+    """Which numbers are multiples of `step` as decimals, as people wrote them: 0.3 is one of 0.1."""
+    quotients = numbers.cast(pl.Float64) / step
+    # Division is off by a few units in the last place; what is further from an integer needs no exact look.
+    near = (quotients - quotients.round()).abs() <= 1e-6 + quotients.abs() * 1e-12
+    return pl.Series(
+        [value is None or (bool(close) and _divides(step, value)) for value, close in zip(numbers, near, strict=True)],
+        dtype=pl.Boolean,
+    )
+
+
+def _divides(step: float, value: float) -> bool:
+    return math.isfinite(value) and (Fraction(repr(value)) / Fraction(repr(step))).denominator == 1
+
+
+def array_checks(field: Field) -> tuple[list[Check], list[Check]]:
+    """Checks on a column of item counts, and on a column that says whether the items are all different."""
+    counts, unique = [], []
+    if (least := field.min_items) is not None:
+        counts.append(Check("min_items", lambda c: c >= least, lambda f, _: _items_at_least(f, least)))
+    if (most := field.max_items) is not None:
+        counts.append(Check("max_items", lambda c: c <= most, lambda f, _: _items_at_most(f, most)))
+    if field.unique_items:
+        unique.append(Check("unique_items", lambda c: c, _repeats))
+    return counts, unique
+
+
+def _items_at_least(field: str, limit: int) -> Message:
+    return say("The number of items in {field} must be at least {limit}.", field=field, limit=limit)
+
+
+def _items_at_most(field: str, limit: int) -> Message:
+    return say("The number of items in {field} must be at most {limit}.", field=field, limit=limit)
+
+
+def _repeats(field: str, value: str) -> Message:
+    return say("{field} holds the same item more than once: {value}.", field=field, value=value)
