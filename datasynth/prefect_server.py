@@ -9,7 +9,6 @@ takes its port without a race, and it cannot outlive us.
 import contextlib
 import os
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +48,9 @@ def main() -> None:
 
 
 def _leave_with_parent(leaving: threading.Event, servers: list[Any]) -> None:
-    sys.stdin.buffer.read()
+    # os.read: a thread that holds sys.stdin's lock would make the interpreter's own exit fail.
+    while os.read(0, 4096):
+        pass
     leaving.set()
     for server in servers:
         server.should_exit = True

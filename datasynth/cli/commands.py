@@ -28,7 +28,11 @@ class Translated(click.Command):
         self.params += [_verbose_option(), _language_option()]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        rest = super().parse_args(ctx, args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click forgets it for some
+            raise
         if ctx.args and not self.passes_on and not isinstance(self, click.Group):
             raise InputError(
                 "{command} takes no further argument: {words}. See {command} --help.",

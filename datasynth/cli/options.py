@@ -1,6 +1,5 @@
 """The options of a run. Each stands for a field of `SynthesisSettings`, which alone knows types, bounds and defaults."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ class Setting(Option):
             kwargs: Of `Option`.
         """
         # The name of the field keeps `--format` and such from shadowing builtins, and cannot clash.
-        super().__init__([*names, field], is_flag=value is not None, expose_value=False, **kwargs)
+        super().__init__([*names, field], is_flag=True if value is not None else None, expose_value=False, **kwargs)
         self.field = field
         self.value = value
         self.callback = self._keep
@@ -45,14 +44,11 @@ class SimulationKnobs(Setting):
         return super()._keep(ctx, param, dict(map(_knob, value)))
 
 
-def _knob(text: str) -> tuple[str, Any]:
+def _knob(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InputError("--simulate: {text} is not KEY=VALUE. Write it like latency=0.2.", text=text)
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
+    return name, value
 
 
 GIVEN = "datasynth.given"
@@ -261,9 +257,9 @@ def _result_options() -> tuple[Setting, ...]:
     )
 
 
-def run_options(*, output_help: str) -> Decorator:
-    """Every option of a run."""
-    return settings_options(
+def run_settings(*, output_help: str) -> tuple[Setting, ...]:
+    """Every setting of a run that has an option, in the order of the help."""
+    return (
         output(output_help),
         count("100"),
         *_model_options(),
@@ -273,3 +269,8 @@ def run_options(*, output_help: str) -> Decorator:
         *_limit_options(),
         *_result_options(),
     )
+
+
+def run_options(*, output_help: str) -> Decorator:
+    """Adds every option of a run."""
+    return settings_options(*run_settings(output_help=output_help))

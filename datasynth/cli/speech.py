@@ -17,10 +17,13 @@ class Speech:
     def __init__(self) -> None:
         self.language: Language = "en"
         self.verbose = False
+        self.words: tuple[str, ...] = ()
+        """The command line after the program's name."""
 
     def begin(self, words: Sequence[str]) -> None:
         """Settles the language before anything is parsed, so that `--help` and parse errors are in it too."""
         self.verbose = False
+        self.words = tuple(words)
         self.language = language_of_environment()
         for word, following in zip(words, [*words[1:], ""], strict=True):
             name, equals, value = word.partition("=")

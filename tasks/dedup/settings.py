@@ -1,5 +1,6 @@
 """What counts as a near-duplicate, and how surely it is found."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class DedupSettings:
         if not 0 < self.recall < 1:
             raise InputError("recall is {value}. Give a probability between 0 and 1.", value=self.recall)
 
-    @property
+    @functools.cached_property
     def bands(self) -> tuple[int, int]:
         """Bands and rows of the LSH: the most rows a band (fewest false candidates) that still reach `recall`.
 
@@ -71,7 +72,7 @@ class DedupSettings:
                 return bands, rows
         return self.num_perm, 1
 
-    @property
+    @functools.cached_property
     def sketch_floor(self) -> int:
         """Equal bits of two `num_perm`-bit sketches below which a pair cannot be a near-duplicate.
 

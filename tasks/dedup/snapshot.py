@@ -1,7 +1,7 @@
 """The index as bytes: arrays one after the other behind a JSON header, the same bytes for the same content.
 
-The layout is that of safetensors (huggingface.co/docs/safetensors), so that other tools can read it: no copy but the one
-into the index, where a NumPy archive would checksum and copy every array three times.
+The layout is that of safetensors (huggingface.co/docs/safetensors), so that other tools can read it. Nothing is copied
+but into the index, where a NumPy archive would checksum and copy every array three times.
 """
 
 import math

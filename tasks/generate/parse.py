@@ -35,6 +35,9 @@ MAX_REPAIR_DEPTH = 64
 MAX_WRAPPING = 6
 """Levels of brackets that records may be wrapped in."""
 
+MAX_NESTING = 254
+"""Open brackets at which the rest of a text is given up: orjson writes no record that is deeper."""
+
 RETRIES = 8
 """Texts' lengths that failed attempts at strict JSON may cost in all."""
 
@@ -130,9 +133,12 @@ class _Span:
     spans: list["_Span"] = field(default_factory=list)
     depth: int = 0
     """Levels of brackets inside."""
+    sketch: bool = False
+    """Whether it has an ellipsis for a value: the output format echoed, not a record."""
 
 
 QUOTES = {'"': '"', "'": "'", "“": "”", "＂": "＂"}
+END_OF_STRING = {mark: re.compile(rf"\\.|{end}", re.DOTALL) for mark, end in QUOTES.items()}
 TOKEN = re.compile(r"""\s+|[{}\[\],:，："'“＂]|//|/\*|\#\s|[^\s{}\[\],:，："'“＂/#]+|.""", re.DOTALL)
 # A quotation mark ends a string if what follows could follow a value or key; else it stands inside, unescaped.
 AFTER_STRING = re.compile(r"\s*(?:[,:}\]]|//|/\*|\Z)")
@@ -181,7 +187,7 @@ class _Harvest:
             return _JSON.raw_decode(self.text, start)
         except json.JSONDecodeError as error:
             # The last part is what the exception itself costs: it counts the lines before the error.
-            self.credit -= error.pos - start + error.pos // 64
+            self.credit -= error.pos - start + error.pos // 8
         except (ValueError, RecursionError):
             self.credit -= len(self.text) - start
         return None
@@ -197,6 +203,8 @@ class _Harvest:
         """Takes the records of a scanned bracket: whole ones as they are, closed ones repaired, unclosed ones never."""
         if span.value is not None:
             self._take(span.value)
+        elif span.sketch:
+            return
         elif span.kind == "[":
             for inner in span.spans:
                 self._gather(inner, in_list=True)
@@ -251,6 +259,7 @@ def _records_in(value: Any, names: frozenset[str], depth: int = 0) -> Iterator[d
             yield from _records_in(inner, names, depth + 1)
 
 
+TRAILING_COMMA = re.compile(r"""("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])""", re.DOTALL)
 PYTHON = re.compile(r"""\{\s*'(?:[^\\]|\\[\\'"abfnrtvxuU0-7])*\Z""")
 """A dictionary as Python writes it, without the escapes that Python itself would warn of."""
 
@@ -264,6 +273,10 @@ def _repaired(segment: str) -> Any:
     except (ValueError, RecursionError):
         # All JSON but for a number that is none: there is no right value to put in its place.
         return None
+    try:
+        return _JSON.decode(TRAILING_COMMA.sub(r"\1", segment))
+    except (ValueError, RecursionError):
+        pass
     if PYTHON.match(segment):
         try:
             return orjson.loads(orjson.dumps(ast.literal_eval(segment)))
@@ -325,6 +338,8 @@ class _Scanner:
         else:
             self.open.append(span)
             self.counts[kind] += 1
+            if len(self.open) > MAX_NESTING:
+                self.position = len(self.text)
         if parent is not None and len(self.open) <= MAX_WRAPPING + 1:
             parent.spans.append(span)
 
@@ -347,8 +362,8 @@ class _Scanner:
             return
         after = AFTER_STRING if mark in "\"'" else AFTER_TYPOGRAPHIC_STRING
         start = self.position
-        for found in re.compile(rf"\\.|{QUOTES[mark]}", re.DOTALL).finditer(self.text, start):
-            if found[0] != QUOTES[mark]:
+        for found in END_OF_STRING[mark].finditer(self.text, start):
+            if found[0][0] == "\\":
                 continue
             if follows := after.match(self.text, found.end()):
                 self.position = found.end()
@@ -372,6 +387,7 @@ class _Scanner:
     def _other(self, sign: str) -> None:
         if sign in "：:" and self.before.startswith("?") and self.open[-1].kind == "{":
             self.open[-1].keys.append(self.before[1:])
+        self.open[-1].sketch |= self.before == ":" and sign.startswith(("…", "..."))
         if sign in ",，:：":
             self.before = "," if sign in ",，" else ":"
         else:

@@ -9,16 +9,20 @@ LONGEST = 300
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Marks by which a text can show its neighbours in another order (Unicode TR 36, section 2.6)."""
-_ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#|!~$&:@])")
-"""What can begin a construct inside a line; any ASCII punctuation may be escaped (CommonMark 0.31, section 2.4). `:`
-and `@` keep a bare address from becoming a link (GFM 0.29, section 6.9)."""
+_ACTIVE = re.compile(
+    r"[\\`*\[\]<>|~&@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//)|(?<=mailto):|(?<=xmpp):", re.IGNORECASE
+)
+"""What can begin a construct inside a line (an underscore inside a word cannot) or make a bare address a link (GFM 0.29,
+section 6.9); any ASCII punctuation may be escaped (CommonMark 0.31, section 2.4)."""
+_START = re.compile(r"^(\d*)([-+=.)#])")
+"""What makes a line a list, a rule or a heading."""
 
 
 def plain(text: str) -> str:
     """`text` on one line, with nothing in it that Markdown or HTML would interpret."""
-    escaped = _ACTIVE.sub(r"\\\1", _one_line(text)).replace("www.", "www\\.")
-    # At the start of a line these would make it a list, a rule or a heading.
-    return re.sub(r"^(\d*)([-+=.])", r"\1\\\2", escaped)
+    escaped = _START.sub(r"\1\\\2", _ACTIVE.sub(r"\\\g<0>", _one_line(text)))
+    # A formula, where one is rendered, needs two of them.
+    return escaped.replace("$", "\\$") if escaped.count("$") > 1 else escaped
 
 
 def code(text: str) -> str:

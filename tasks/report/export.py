@@ -109,10 +109,13 @@ def write_statistics(target: str, statistics: dict[str, Any]) -> str:
     return beside
 
 
+_ON_ONE_LINE = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _write_lines(file: IO[bytes], records: Iterable[Identified]) -> int:
     written = 0
     for _, record in records:
-        file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        file.write(_ON_ONE_LINE(record).encode() + b"\n")
         written += 1
     return written
 

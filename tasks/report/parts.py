@@ -68,9 +68,8 @@ def record_frame(records: Sequence[dict[str, Any]], schema: RecordSchema) -> pl.
                 field=misfit.path.removeprefix("."),
                 found=misfit.found,
             ) from misfit
-    return pl.DataFrame(
-        {name: pl.Series([row[name] for row in rows], dtype=column.dtype) for name, column in columns.items()}
-    )
+    # Row by row: from columns, Polars makes a series in Python of every list and struct.
+    return pl.DataFrame(rows, schema={name: column.dtype for name, column in columns.items()}, orient="row")
 
 
 def unstorable(records: Sequence[dict[str, Any]], schema: RecordSchema) -> list[tuple[str, str] | None]:
@@ -109,7 +108,8 @@ def record_parquet(records: Sequence[dict[str, Any]], lineage: Sequence[dict[str
         given = [_identifier(row["id"], identity) for row in lineage]
         records = [{**record, "id": value} for record, value in zip(records, given, strict=True)]
     frame = record_frame(records, schema)
-    return _parquet(frame.with_columns(pl.Series(LINEAGE_COLUMN, lineage, dtype=LINEAGE)))
+    origins = pl.DataFrame(list(lineage), schema=LINEAGE.to_schema(), orient="row").to_struct(LINEAGE_COLUMN)
+    return _parquet(frame.with_columns(origins))
 
 
 def rejected_parquet(rows: pl.DataFrame) -> bytes:

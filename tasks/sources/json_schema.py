@@ -119,7 +119,16 @@ def _of_type(kind: str, schema: dict[str, Any], enum: list[Any] | None, place: P
         update["items"] = field_of(schema["items"], "", place.item())
     elif kind == "object":
         update |= _object(schema, place)
+        if not update["fields"] and not update["additional"]:
+            update["enum"] = _only_empty(enum, place)
     return Field(**update)
+
+
+def _only_empty(enum: list[Any] | None, place: Place) -> tuple[Any, ...]:
+    """The values of an object that has no fields and is closed: {} alone."""
+    if enum is not None and {} not in enum:
+        raise place.problem(say('"additionalProperties": false leaves only {{}}, which its "enum" does not list.'))
+    return ({},)
 
 
 def _enum(schema: dict[str, Any], types: Iterable[str], place: Place) -> list[Any] | None:

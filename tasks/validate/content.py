@@ -4,7 +4,6 @@ a conversation in which people take turns.
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -166,14 +165,14 @@ def _turn_frame(messages: list[Any], talk: np.ndarray, place: np.ndarray) -> pl.
 
 def _is_talk(value: Any) -> bool:
     """Whether `value` is a list of messages; a list of bare texts names no speakers, so there is nothing to judge."""
-    return isinstance(value, list) and (not value or not all(isinstance(message, str) for message in value))
+    return isinstance(value, list) and (not value or not {str}.issuperset(map(type, value)))
 
 
 def _speakers_and_texts(messages: list[Any]) -> tuple[Sequence[str], Sequence[str]]:
     """The name and the text of each message, "" where it has none; all at once where every message has both."""
     try:
-        speakers, texts = zip(*map(itemgetter("role", "content"), messages), strict=True)
-    except (KeyError, TypeError, ValueError):
+        speakers, texts = [message["role"] for message in messages], [message["content"] for message in messages]
+    except (KeyError, TypeError):
         pass
     else:
         if {str}.issuperset(map(type, speakers)) and {str}.issuperset(map(type, texts)):

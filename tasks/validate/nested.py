@@ -19,7 +19,7 @@ from datasynth.tasks.validate.findings import DROP, Findings, Rows
 from datasynth.tasks.validate.judging import Judge
 from datasynth.tasks.validate.scalars import canonical, fault_of, fault_sentence
 
-CHUNK: Final = 1024
+CHUNK: Final = 512
 """Objects taken apart at a time: so few stay in the cache while each of their fields is fetched."""
 
 
@@ -34,7 +34,7 @@ class NestedColumn(Column):
 
     def fitting(self, values: list[Any], site: Site) -> list[int] | None:
         """Rows whose value has the right type, or None for all; the others are reported."""
-        if set(map(type, values)) <= {self.python_type}:
+        if {self.python_type}.issuperset(map(type, values)):
             return None
         fit = []
         for i, value in enumerate(values):
@@ -115,7 +115,7 @@ class ArrayColumn(NestedColumn):
             _read_items(self.table, arrays, self.rows_of(fit, site), site.findings)
         series = []
         if self.counted:
-            series.append(_spread([len(array) for array in arrays], fit, len(values), pl.Int64))
+            series.append(_spread(list(map(len, arrays)), fit, len(values), pl.Int64))
         if self.unique:
             series.append(_spread([_all_differ(array) for array in arrays], fit, len(values), pl.Boolean))
         if self.field.enum is not None:
@@ -265,9 +265,7 @@ class ObjectTable:
         self.extra = extra
         prefix = f"{path}." if path else ""
         self.table = Table([column_for(f, f.name, n, f"{prefix}{f.name}") for n, f in enumerate(fields)])
-        self.pick: Callable[[dict[str, Any]], tuple[Any, ...]] = (
-            itemgetter(*self.names) if len(self.names) > 1 else lambda item: tuple(item[name] for name in self.names)
-        )
+        self.picks = [itemgetter(name) for name in self.names]
 
     def check(self, objects: list[dict[str, Any]], rows: Rows, findings: Findings) -> None:
         columns, odd = self._columns(objects)
@@ -282,12 +280,12 @@ class ObjectTable:
         for start in range(0, len(objects), CHUNK):
             chunk = objects[start : start + CHUNK]
             try:
-                picked = list(zip(*map(self.pick, chunk), strict=True))
+                picked = [list(map(pick, chunk)) for pick in self.picks]
                 regular = {len(self.known)}.issuperset(map(len, chunk))
             except KeyError:
                 picked = [[item.get(name) for item in chunk] for name in self.names]
                 regular = False
-            for column, values in zip(columns, picked, strict=False):
+            for column, values in zip(columns, picked, strict=True):
                 column.extend(values)
             if not regular:
                 odd += [start + n for n, item in enumerate(chunk) if not self.known.issuperset(item)]

@@ -87,7 +87,7 @@ class RecordValidator:
         """Judges `records`, whatever JSON values they are; changes none of them."""
         given = list(records)
         judged = self._judge.judge(given, repair=self._repair)
-        values, repairs = list(judged.values), [0] * len(given)
+        values, repairs = judged.values, [0] * len(given)
         for row, changes in judged.repairs.items():
             repairs[row] = changes - len(self._uncounted.intersection(given[row]))
         for row in judged.problems:

@@ -1,4 +1,4 @@
-r"""Constraints that a prompt states in prose, a line for each field: ``- `price` (number, from 1 to 9): in dollars``."""
+r"""Constraints that a prompt states in prose, a line for each: ``- `price` (number, from 1 to 9): in dollars``."""
 
 import re
 from typing import Any

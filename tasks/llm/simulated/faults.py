@@ -2,12 +2,13 @@
 
 import random
 from dataclasses import dataclass
+from functools import cached_property
 
 from datasynth.tasks.llm.simulated.grammar import seeded
 from datasynth.tasks.llm.simulated.knobs import REPLY_FAULTS, REQUEST_FAULTS, Knobs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fate:
     """What will happen to one attempt."""
 
@@ -17,8 +18,13 @@ class Fate:
     """One of `REPLY_FAULTS`."""
     latency: float
     """Seconds."""
-    draw: random.Random
-    """For what is still to be decided, such as where a reply is cut."""
+    seed: int
+    origin: bytes
+
+    @cached_property
+    def draw(self) -> random.Random:
+        """For what is still to be decided, such as where a reply is cut."""
+        return seeded(self.seed, b"damage/" + self.origin)
 
 
 def fate_of(knobs: Knobs, content: bytes, attempt: int) -> Fate:
@@ -27,12 +33,17 @@ def fate_of(knobs: Knobs, content: bytes, attempt: int) -> Fate:
     The same attempt always meets the same fate, and the next attempt another, so that a retry can succeed. Each
     group needs one draw: its faults stand side by side in [0, 1), as wide as their rates.
     """
-    draw = seeded(knobs.seed, b"%d/%s" % (attempt, content))
+    origin = b"%d/%s" % (attempt, content)
+    if not (knobs.jitter or any(getattr(knobs, f"rate_{f}") for f in (*REQUEST_FAULTS, *REPLY_FAULTS))):
+        # A generator costs as much as a whole canned record, so a calm server makes none here.
+        return Fate(None, None, knobs.latency, knobs.seed, origin)
+    draw = seeded(knobs.seed, origin)
     return Fate(
         request=_struck(knobs, REQUEST_FAULTS, draw.random()),
         reply=_struck(knobs, REPLY_FAULTS, draw.random()),
         latency=knobs.latency * _factor(knobs.jitter, draw),
-        draw=draw,
+        seed=knobs.seed,
+        origin=origin,
     )
 
 

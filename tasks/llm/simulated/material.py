@@ -16,6 +16,7 @@ ASKS_CHINESE = re.compile(r"吗|呢|怎|什么|为何|哪|多少|如何|能否|�
 ASKS_ENGLISH = re.compile(
     r"^(how|what|why|when|where|who|which|is|are|can|could|should|do|does|did|will|would)\b", re.IGNORECASE
 )
+CODED = re.compile(r"^(?=.*\d)[\w.\-/#:%$€£¥+]+$")
 LEADING = re.compile(r"^(?:and|or|so|but|then|because|which|that|若|且|并|再|而)\s*", re.IGNORECASE)
 
 
@@ -43,7 +44,8 @@ class Profile:
     values: list[Any] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     """Numbers of items, where the values are arrays."""
-    texts: frozenset[str] = frozenset()
+    texts: tuple[str, ...] = ()
+    """Those of the values that are strings and not empty."""
     clauses: tuple[Clause, ...] = ()
     short: bool = False
     """Whether they are labels rather than sentences."""
@@ -51,12 +53,19 @@ class Profile:
     """Mean length of the texts in characters."""
     asks: bool = False
     """Whether most of the texts are questions."""
+    coded: bool = False
+    """Whether they are codes: no spaces, and a digit in each."""
+    blank: float = 0.0
+    """The share of strings that are empty."""
 
     def settle(self, words: Words) -> None:
-        texts = [v for v in self.values if isinstance(v, str) and v.strip()]
+        strings = [v for v in self.values if isinstance(v, str)]
+        texts = [v for v in strings if v.strip()]
         if not texts:
             return
-        self.texts = frozenset(texts)
+        self.texts = tuple(texts)
+        self.blank = 1 - len(texts) / len(strings)
+        self.coded = all(map(CODED.match, texts))
         self.length = sum(map(len, texts)) / len(texts)
         self.short = all(_is_label(t) for t in texts)
         self.clauses = tuple(c for t in texts for c in clauses_of(t, words.language))

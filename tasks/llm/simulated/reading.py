@@ -193,7 +193,7 @@ def _is_placeholder(record: dict[str, Any]) -> bool:
 
 
 def _language(seeds: list[dict[str, Any]], *prose: str) -> str:
-    texts = " ".join(t for s in seeds[:4] for t in _strings(s))[:1500]
+    texts = " ".join(t for s in seeds[:4] for t in _strings(s))[:600]
     if texts:
         return "zh" if is_chinese(texts) else "en"
     for text in prose:

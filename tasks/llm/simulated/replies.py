@@ -28,6 +28,8 @@ class Ask:
     user: str
     schema: bytes = b""
     """JSON text of the structured-output schema; empty where the request has none."""
+    bare_json: bool = False
+    """The reply is to be JSON and nothing else, though of no given schema."""
     max_tokens: int | None = None
     temperature: float | None = None
     cached: str = ""
@@ -68,7 +70,7 @@ def answer(ask: Ask, content: bytes, knobs: Knobs, fate: Fate) -> Answer:
         reading = read_prompt(ask.system, ask.user, ask.schema)
         if fate.reply == "refusal":
             return Answer(reading.words.grammar.expand("refusal", draw.random, {}), "refusal")
-        text = _text(reading, knobs, fate, draw)
+        text = _text(reading, knobs, fate, draw, bare=ask.bare_json)
     if fate.reply == "truncated":
         text = _cut_inside(text, fate.draw)
     if ask.max_tokens is not None and tokens(text) > ask.max_tokens:
@@ -82,7 +84,7 @@ def _canned(ask: Ask, knobs: Knobs, fate: Fate, draw: random.Random) -> str | No
     return canned_reply(ask.system, ask.user, ask.schema, knobs.seed, draw.random)
 
 
-def _text(reading: Reading, knobs: Knobs, fate: Fate, draw: random.Random) -> str:
+def _text(reading: Reading, knobs: Knobs, fate: Fate, draw: random.Random, *, bare: bool) -> str:
     inventor = Inventor(reading, draw.random)
     if reading.wrapper is None:
         return orjson.dumps(inventor.record()).decode()
@@ -93,7 +95,7 @@ def _text(reading: Reading, knobs: Knobs, fate: Fate, draw: random.Random) -> st
         return wrapped(records, reading, fate.draw)
     if fate.reply == "malformed":
         return malformed(orjson.dumps({reading.wrapper: records}).decode(), fate.draw)
-    if reading.structured:
+    if reading.structured or bare:
         return orjson.dumps({reading.wrapper: records}).decode()
     greeting = reading.words.grammar.expand("greeting", draw.random, {})
     return f"{greeting}\n\n```json\n{orjson.dumps(records, option=orjson.OPT_INDENT_2).decode()}\n```"

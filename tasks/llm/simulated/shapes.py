@@ -86,12 +86,13 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> tuple[dict[
                 )
             found = {k: v for k, v in found.items() if k != "$ref"} | dict(target)
             continue
-        union = next((u for k in ("anyOf", "oneOf", "allOf") if isinstance(u := found.get(k), list) and u), None)
+        unions = (found.get(k) for k in ("anyOf", "oneOf", "allOf"))
+        union: list[Any] | None = next((u for u in unions if isinstance(u, list) and u), None)
         if union is None:
             break
         choices = [u for u in union if isinstance(u, Mapping)]
         nullable = nullable or any(u.get("type") == "null" for u in choices)
-        first = next((u for u in choices if u.get("type") != "null"), {})
+        first: Mapping[str, Any] = next((u for u in choices if u.get("type") != "null"), {})
         found = {k: v for k, v in found.items() if k not in ("anyOf", "oneOf", "allOf")} | dict(first)
     kinds: Any = found.get("type")
     if isinstance(kinds, list):

@@ -40,7 +40,6 @@ LABELLED = frozenset({"label", "unit", ""})
 
 SUMS = re.compile(r"problem|conver|arithmetic|math|calculat|word prob|应用题|换算|计算|数学")
 AFTER_STOP = re.compile(r"([.!?] )([a-z])")
-CODED = re.compile(r"^(?=.*\d)[\w.\-/#:%$€£¥+]+$")
 DEFAULT_LENGTH = {"en": 120, "zh": 45}
 """Characters of an answer where no seed shows how long answers are."""
 
@@ -84,14 +83,13 @@ class Writer:
 
     def _like_the_seeds(self, profile: Profile, role: str) -> str | None:
         """A value in the manner of values that are labels, codes or sometimes left blank; None for real texts."""
-        draw, values = self.draw, [v for v in profile.values if isinstance(v, str)]
-        if len(values) > len(profile.texts) and draw() < sum(not v.strip() for v in values) / len(values):
+        draw, texts = self.draw, profile.texts
+        if profile.blank and draw() < profile.blank:
             return ""
-        if all(CODED.match(v) for v in profile.texts):
-            shape = values[int(draw() * len(values))]
-            return re.sub(r"\d", lambda found: str(int(draw() * 9) + 1), shape)
+        if profile.coded:
+            return re.sub(r"\d", lambda found: str(int(draw() * 9) + 1), texts[int(draw() * len(texts))])
         if profile.short and role in LABELLED:
-            return values[int(draw() * len(values))]
+            return texts[int(draw() * len(texts))]
         return None
 
     def _composed(self, role: str, node: Node, profile: Profile, scene: Scene) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from datasynth.schemas.record import Field, RecordSchema
@@ -125,6 +125,7 @@ valid_records = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
+@settings(deadline=None)
 @given(records=st.lists(valid_records, min_size=1, max_size=4))
 @example(records=[A, B, C])
 def test_valid_records_come_back_from_any_wrapping(wrapping: str, records: list[dict[str, Any]]) -> None:
@@ -152,6 +153,7 @@ CUTTABLE: dict[str, tuple[Callable[[Any], str], Callable[[list[dict[str, Any]]],
 
 
 @pytest.mark.parametrize("form", CUTTABLE)
+@settings(deadline=None)
 @given(data=st.data(), records=st.lists(valid_records, min_size=1, max_size=3))
 def test_a_cut_reply_yields_exactly_the_whole_records_before_the_cut(
     form: str, data: st.DataObject, records: list[dict[str, Any]]
@@ -176,6 +178,7 @@ def test_every_cut_of_nested_records_yields_the_whole_ones_only(cut: bool) -> No
         assert records_of(text[:position], cut=cut) == [nested, A, nested][: sum(end <= position for end in ends)]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("""{}[]",:'\\ /*#\n“”a1.-`<>tuple""")) | st.text(), st.booleans())
 @example('{"a":' * 5000, False)
 @example("[" * 20000, False)
@@ -188,6 +191,7 @@ def test_no_text_raises(text: str, cut: bool) -> None:
         orjson.dumps(record)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -1,12 +1,9 @@
 """The report for people, and the files it stands in."""
 
-import ast
 import json
-import string
 from collections import Counter
 from html.parser import HTMLParser
 from importlib import resources
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -18,7 +15,6 @@ from datasynth.schemas.errors import RunError
 from datasynth.schemas.messages import say
 from datasynth.schemas.recipe import SeedProblem
 from datasynth.schemas.report import Counts, RunReport, Spend
-from datasynth.tasks.report import markdown
 from datasynth.tasks.report.cells import code, plain
 from datasynth.tasks.report.files import report_files
 from datasynth.tasks.report.markdown import render_markdown
@@ -54,9 +50,7 @@ def test_the_first_line_says_when_no_language_model_wrote_the_records(make_repor
 
 
 def test_a_real_run_begins_with_its_title(make_report):
-    assert render_markdown(make_report()).splitlines()[0] == r"# support\_zh: report of run 20260101-abc".replace(
-        ":", r"\:"
-    )
+    assert render_markdown(make_report()).splitlines()[0] == "# support_zh: report of run 20260101-abc"
 
 
 def test_the_funnels_sum_is_shown(make_report):
@@ -94,7 +88,7 @@ def test_the_estimate_stands_beside_the_bill(make_report):
 
 def test_an_unknown_price_has_no_difference(make_report):
     report = make_report(spend=Spend(calls=20, usage=Usage(1, 1), cost_usd=None))
-    assert r"| cost | \$0.7000 | unknown price |  |" in render_markdown(report)
+    assert "| cost | $0.7000 | unknown price |  |" in render_markdown(report)
 
 
 def test_carried_over_records_are_told_apart(make_report):
@@ -154,6 +148,16 @@ def test_a_code_cell_reads_as_it_was(text):
     assert " ".join(shape.text.split()) == " ".join(f"a b {text} c".split())
 
 
+@pytest.mark.parametrize("text", ["http://x.com", "HTTPS://x.com", "www.x.com", "a@b.com", "mailto:a", "$a$"])
+def test_no_bare_address_or_formula_is_left(text):
+    assert plain(text) != text
+
+
+@pytest.mark.parametrize("text", ["support_zh", "Cost: $0.70 (3 calls).", "8 to 41, 20.5 on average", "30 % #2 + {x}!"])
+def test_ordinary_text_stays_readable(text):
+    assert plain(text) == text
+
+
 def test_marks_that_reorder_text_are_left_out():
     assert plain("a\u202eb\u2066c") == "abc"
 
@@ -179,34 +183,9 @@ def test_a_report_whose_counts_do_not_add_up_is_not_written(make_report):
         report_files(make_report(counts=Counts(asked=1)))
 
 
-def templates() -> set[str]:
-    """The literal first arguments of `say(...)` and of errors in the report's modules."""
-    found = set()
-    for path in Path(markdown.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-                first = node.args[0]
-                name = node.func.id
-                if (name == "say" or name.endswith("Error")) and isinstance(first, ast.Constant):
-                    found.add(first.value)
-    return {template for template in found if isinstance(template, str)}
-
-
-def names(template: str) -> set[str | None]:
-    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-
-
 def chinese() -> dict[str, str]:
     catalogue = resources.files("datasynth.schemas").joinpath("messages.zh.json")
     return json.loads(catalogue.read_text(encoding="utf-8")) if catalogue.is_file() else {}
-
-
-@pytest.mark.skipif(not chinese(), reason="the Chinese catalogue is not there yet")
-def test_every_sentence_of_the_report_has_a_chinese_one_with_the_same_values(make_report):
-    catalogue = chinese()
-    wanted = templates() - {"null", "a field that the schema does not know"}
-    assert {t for t in wanted if t not in catalogue} == set()
-    assert {t for t in wanted if names(t) != names(catalogue[t])} == set()
 
 
 @pytest.mark.skipif(not chinese(), reason="the Chinese catalogue is not there yet")

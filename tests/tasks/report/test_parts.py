@@ -43,7 +43,8 @@ def field_of(kind: str, name: str, required: bool, nullable: bool, inner: list[F
     if kind == "array":
         return Field(type="array", items=inner[0] if inner else None, **base)
     if kind == "object":
-        return Field(type="object", fields=tuple({f.name: f for f in inner}.values()), **base)
+        fields = tuple({f.name: f for f in inner}.values())
+        return Field(type="object", fields=fields, additional=len(inner) % 2 == 0, **base)
     if kind == "union":
         return Field(type="any", any_of=(Field(name=""), Field(name="", type="integer")), **base)
     return Field(type=kind, **base)  # pyright: ignore[reportArgumentType]
@@ -69,17 +70,22 @@ def values(field: Field) -> st.SearchStrategy[Any]:
     elif field.type == "array":
         value = st.lists(values(field.items) if field.items else JSON, max_size=3)
     elif field.type == "object":
-        value = objects(field.fields) if field.fields else st.dictionaries(st.text(max_size=3), JSON, max_size=2)
+        value = objects(field.fields, others=field.additional or not field.fields)
     else:
         value = SCALARS[field.type]
     return st.none() | value if field.nullable else value
 
 
-def objects(fields: tuple[Field, ...]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
+def objects(fields: tuple[Field, ...], *, others: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+    known = st.fixed_dictionaries(
         {f.name: values(f) for f in fields if f.required},
         optional={f.name: values(f) for f in fields if not f.required},
     )
+    if not others:
+        return known
+    more = st.dictionaries(st.text(max_size=3), JSON, max_size=2)
+    names = {f.name for f in fields}
+    return st.builds(lambda value, other: value | {k: v for k, v in other.items() if k not in names}, known, more)
 
 
 @st.composite
@@ -95,10 +101,14 @@ def is_json_text(field: Field) -> bool:
 
 def without_optional_nulls(record: dict[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
     """What comes back: an explicit null in an optional typed field is the one thing that is not kept."""
+    by_name = {f.name: f for f in fields}
     kept = {}
-    for f in fields:
-        if f.name in record and not (record[f.name] is None and not f.required and not is_json_text(f)):
-            kept[f.name] = pruned(record[f.name], f)
+    for name, value in record.items():
+        f = by_name.get(name)
+        if f is None:
+            kept[name] = value
+        elif not (value is None and not f.required and not is_json_text(f)):
+            kept[name] = pruned(value, f)
     return kept
 
 
@@ -150,13 +160,12 @@ def test_equal_records_are_equal_bytes(batch):
 
 
 @SLOW
-@given(batches())
-def test_unchecked_records_come_back_whole(batch):
+@given(batches(), st.dictionaries(st.text(max_size=3), JSON, max_size=3).filter(lambda more: "id" not in more))
+def test_unchecked_records_come_back_whole_whatever_they_hold(batch, more):
     schema, records = batch
+    given = [more, *(record | more for record in records)]
     free = unchecked(schema)
-    assert typed(read_records(record_frame(records, free), free)) == typed(
-        [{f.name: r[f.name] for f in schema.fields if f.name in r} for r in records]
-    )
+    assert typed(read_records(record_frame(given, free), free)) == typed(given)
 
 
 def test_a_nested_schema_has_typed_columns_with_the_id_first_and_the_lineage_last(unit_schema):
@@ -168,7 +177,7 @@ def test_a_nested_schema_has_typed_columns_with_the_id_first_and_the_lineage_las
             "answer": pl.Float64,
             "unit": pl.String,
             "grade": pl.Int64,
-            "source": pl.Struct({"topic": pl.String, "verified": pl.Boolean}),
+            "source": pl.Struct({"topic": pl.String, "verified": pl.Boolean, "_other": pl.String}),
             "metadata": pl.String,
             "_lineage": LINEAGE,
         }
@@ -176,10 +185,16 @@ def test_a_nested_schema_has_typed_columns_with_the_id_first_and_the_lineage_las
 
 
 def test_a_conversation_is_a_list_of_structs():
-    turn = Field(name="turn", type="object", fields=(Field(name="role"), Field(name="content")))
+    turn = Field(name="turn", type="object", fields=(Field(name="role"), Field(name="content")), additional=False)
     schema = RecordSchema(fields=(Field(name="messages", type="array", items=turn),))
     expected = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
     assert part_schema(schema)["messages"] == expected
+
+
+def test_further_fields_of_an_open_object_are_kept_as_json_text():
+    schema = RecordSchema(fields=(Field(name="o", type="object", fields=(Field(name="a"),)),))
+    frame = record_frame([{"o": {"a": "x", "b": {"c": None}}}, {"o": {"a": "y"}}], schema)
+    assert frame["o"].to_list() == [{"a": "x", "_other": '{"b":{"c":null}}'}, {"a": "y", "_other": None}]
 
 
 def test_an_array_without_items_is_json_text():
@@ -217,7 +232,7 @@ def test_a_whole_number_is_read_back_as_an_integer():
 
 
 def test_an_object_whose_fields_are_all_absent_is_not_an_absent_object():
-    inner = Field(name="o", type="object", required=False, fields=(Field(name="a", required=False),))
+    inner = Field(name="o", type="object", required=False, fields=(Field(name="a", required=False),), additional=False)
     schema = RecordSchema(fields=(inner,))
     assert read_records(record_frame([{"o": {}}, {}], schema), schema) == [{"o": {}}, {}]
 
@@ -244,7 +259,7 @@ def test_an_id_that_is_a_list_is_refused():
         (Field(name="s"), None, "s"),
         (Field(name="v", type="any"), float("inf"), "v"),
         (Field(name="l", type="array", items=Field(name="")), ["a", 1], "l[1]"),
-        (Field(name="o", type="object", fields=(Field(name="a"),)), {"a": "b", "c": 1}, "o.c"),
+        (Field(name="o", type="object", fields=(Field(name="a"),), additional=False), {"a": "b", "c": 1}, "o.c"),
     ],
 )
 def test_what_a_column_cannot_hold_is_named_and_never_stored(field, value, path):

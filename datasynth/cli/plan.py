@@ -1,0 +1,132 @@
+"""`--dry-run` and `estimate`: what a run would do and cost. No model is asked and Prefect is not imported."""
+
+import os
+
+from datasynth.cli.source import Source, read_source
+from datasynth.cli.speech import out
+from datasynth.schemas.messages import Message, say
+from datasynth.schemas.recipe import DataKind
+from datasynth.schemas.record import Field
+from datasynth.schemas.report import Estimate
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint, resolve_endpoint
+from datasynth.tasks.llm.prices import Price, price_of
+from datasynth.tasks.report.summary import dollars
+from datasynth.tasks.rounds.estimate import estimate_run, estimate_without_recipe
+
+KINDS: dict[DataKind, Message] = {
+    "instruction_response": say("instruction and response"),
+    "preference": say("preference pairs"),
+    "multi_turn": say("conversations"),
+    "generic": say("generic records"),
+}
+MOST_PROBLEMS = 5
+
+
+def show_plan(settings: SynthesisSettings) -> None:
+    """Says what a run with `settings` would work from, ask for and cost.
+
+    Raises:
+        InputError: the source, the provider or the model cannot be used; a missing key is only mentioned.
+    """
+    source = read_source(settings)
+    endpoint, missing_key = endpoint_without_key(settings)
+    price = price_of(endpoint, settings)
+    estimate = estimate_run(source.recipe, source.detection, settings, endpoint.model, price)
+    show_source(source)
+    out(say("Model: {model} at {provider}", model=endpoint.model, provider=endpoint.provider.name))
+    if missing_key:
+        out(say("  The environment variable {variable} is not set; generate will need it.", variable=missing_key))
+    show_estimate(estimate, price, target=settings.target_count)
+    if settings.max_cost is not None and (estimate.cost_usd or 0) > settings.max_cost:
+        out(say("  More than --max-cost allows ({limit}): the run would stop there.", limit=dollars(settings.max_cost)))
+    out(say("Dry run: no model was asked."))
+
+
+def show_source(source: Source) -> None:
+    """Says what a run works from: schema, kind of data and why, seeds used and left out."""
+    recipe, detection = source.recipe, source.detection
+    out(say("Recipe: {name} ({source})", name=recipe.name, source=recipe.source))
+    out(say("Fields: {fields}", fields=", ".join(map(described, recipe.record_schema.asked))))
+    out(say("Kind of data: {kind} ({words})", kind=detection.kind, words=KINDS[detection.kind]))
+    for reason in detection.reasons:
+        out(say("  because: {reason}", reason=reason))
+    for line in seed_lines(source):
+        out(line)
+    guidelines = len(recipe.guidelines)
+    out(say("Guidelines: {count} characters", count=f"{guidelines:,}") if guidelines else say("Guidelines: none"))
+    out(say("Language: {language}", language=recipe.language))
+
+
+def seed_lines(source: Source) -> list[Message]:
+    """How many seeds can be used, and which not, and why."""
+    recipe = source.recipe
+    used, left_out = len(recipe.seeds), recipe.seed_problems
+    lines = [say("Seeds: {used} used, {left_out} left out", used=used, left_out=len({p.seed for p in left_out}))]
+    lines += [
+        say("  {seed}: {field}: {reason}", seed=p.seed, field=p.field or "-", reason=p.reason)
+        for p in left_out[:MOST_PROBLEMS]
+    ]
+    if len(left_out) > MOST_PROBLEMS:
+        lines.append(say("  and {count} more", count=len(left_out) - MOST_PROBLEMS))
+    if not used:
+        lines.append(say("  No seed is usable: records are made from the schema alone."))
+    return lines
+
+
+def described(field: Field) -> str:
+    """A field as `name (type)`, with a question mark where it may be missing."""
+    kind = f"{field.items.type}[]" if field.type == "array" and field.items else field.type
+    return f"{field.name}{'' if field.required else '?'} ({kind})"
+
+
+def show_estimate(estimate: Estimate, price: Price | None, *, target: int) -> None:
+    """Says what a run should take."""
+    out(say("Records wanted: {count}", count=f"{target:,}"))
+    out(say("Calls: about {calls}", calls=f"{estimate.calls:,}"))
+    out(
+        say(
+            "Tokens: about {input} in, {output} out",
+            input=f"{estimate.input_tokens:,}",
+            output=f"{estimate.output_tokens:,}",
+        )
+    )
+    out(price_line(estimate, price))
+
+
+def price_line(estimate: Estimate, price: Price | None) -> Message:
+    """The expected price, or that nobody knows it."""
+    if price is None or estimate.cost_usd is None:
+        return say("Price: unknown for this model. Give --input-price and --output-price (USD per million tokens).")
+    if price.source == "free":
+        return say("Price: nothing, the model runs on your own machine")
+    return say(
+        "Price: about {cost} (${input} in, ${output} out per million tokens)",
+        cost=dollars(estimate.cost_usd),
+        input=f"{price.input:f}",
+        output=f"{price.output:f}",
+    )
+
+
+def endpoint_without_key(settings: SynthesisSettings) -> tuple[Endpoint, str | None]:
+    """The endpoint, and the name of the key's variable if that is not set: nothing here needs the key itself."""
+    preset = PROVIDERS.get(settings.provider)
+    variable = settings.api_key_env or (preset.key_env if preset else None)
+    if variable is None or os.environ.get(variable, "").strip():
+        return resolve_endpoint(settings), None
+    return resolve_endpoint(settings, {**os.environ, variable: "-"}), variable
+
+
+def show_rule_of_thumb(settings: SynthesisSettings) -> None:
+    """Says what so many records usually take, without a recipe to go by."""
+    endpoint, _ = endpoint_without_key(settings)
+    price = price_of(endpoint, settings)
+    out(say("Model: {model} at {provider}", model=endpoint.model, provider=endpoint.provider.name))
+    estimate = estimate_without_recipe(settings.target_count, settings.batch_size, price)
+    show_estimate(estimate, price, target=settings.target_count)
+    out(
+        say(
+            "A rule of thumb: 2,000 tokens of prompt a call, 500 a record. datasynth generate DIR --dry-run counts "
+            "the real prompts."
+        )
+    )

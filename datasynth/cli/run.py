@@ -1,0 +1,113 @@
+"""`generate` and `create`: one run with everything a user sees of it."""
+
+import os
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+
+from datasynth import prefect_setup
+from datasynth.cli.plan import seed_lines, show_plan
+from datasynth.cli.source import Source, read_source, settings_of
+from datasynth.cli.speech import err, speech
+from datasynth.cli.summary import resume_command, show_summary
+from datasynth.launch import Stopped, Watching, launch, leave_now
+from datasynth.outputs import check_writable
+from datasynth.progress import PlainLines, TerminalDisplay
+from datasynth.schemas.errors import RunError
+from datasynth.schemas.messages import say
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.endpoints import Endpoint, resolve_endpoint
+from datasynth.tasks.llm.simulated.knobs import Knobs
+from datasynth.tasks.rounds.progress import board_of
+from datasynth.tasks.rounds.runs import new_run_id, run_to_resume
+
+
+def run(ctx: click.Context, source: dict[str, Any], *, config: str | None, dry_run: bool) -> int:
+    """Makes the records, or says with `dry_run` what it would do; returns the exit code.
+
+    Raises:
+        DataSynthError: before the run for bad input; after it has begun, the message also says how to go on.
+    """
+    settings = settings_of(ctx, source, config)
+    if dry_run:
+        show_plan(settings)
+        return 0
+    # First of all, for it takes longest: while the recipe is read, the server imports.
+    server = prefect_setup.begin(verbose=speech.verbose)
+    prepared = prepare(settings)
+    try:
+        report = launch(prepared, server, _display())
+    except Stopped:
+        _say_stopped(prepared)
+        return 1
+    except RunError:
+        if board_of(prepared.run_id or "").now().calls_done:
+            err(say("What was paid for is kept. Go on with: {command}", command=resume_command()))
+        raise
+    show_summary(report, prepared)
+    return 1 if report.fell_short else 0
+
+
+def prepare(settings: SynthesisSettings) -> SynthesisSettings:
+    """Finds everything wrong that can be found cheaply, says what the run works from, and names the run.
+
+    Returns:
+        The settings with a run id: a fresh one, or with `--resume` that of the run to go on with.
+    """
+    source = read_source(settings)
+    endpoint = resolve_endpoint(settings)
+    if endpoint.simulated:
+        Knobs.of(settings.simulation)
+    if settings.output:
+        check_writable(settings.output)
+    _say_opening(settings, source, endpoint)
+    if settings.run_id:
+        return settings
+    card = run_to_resume(settings, source.recipe) if settings.resume else None
+    if card:
+        err(say("Going on with run {run}.", run=card.run_id))
+    elif settings.resume:
+        err(say("There is no earlier run of this recipe and these settings: starting a new one."))
+    return settings.model_copy(update={"run_id": card.run_id if card else new_run_id()})
+
+
+def _say_opening(settings: SynthesisSettings, source: Source, endpoint: Endpoint) -> None:
+    err(
+        say(
+            "{name}: {count} records of the kind {kind}, from {model} at {provider}",
+            name=source.recipe.name,
+            count=f"{settings.target_count:,}",
+            kind=source.detection.kind,
+            model=endpoint.model,
+            provider=endpoint.provider.name,
+        )
+    )
+    for line in seed_lines(source):
+        err(line)
+
+
+def _display() -> Watching:
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not speech.verbose:
+        return TerminalDisplay(Console(stderr=True), speech.language)
+    return PlainLines(err, speech.language)
+
+
+def _say_stopped(settings: SynthesisSettings) -> None:
+    now = board_of(settings.run_id or "").now()
+    if not now.target:
+        err(say("Stopped before any model was asked."))
+        return
+    err(
+        say(
+            "Stopped. {accepted} of {target} records are made and kept; replies already paid for are in the journal "
+            "and are not paid again.",
+            accepted=f"{now.accepted:,}",
+            target=f"{settings.target_count:,}",
+        )
+    )
+    err(say("Go on with: {command}", command=resume_command()))
+    sys.stderr.flush()
+    # Threads may still wait for answers that nobody wants now.
+    leave_now(1)

@@ -1,0 +1,60 @@
+"""What a command works on: settings from options and file, and the recipe they name."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from datasynth.cli.options import given
+from datasynth.schemas.recipe import Detection, Recipe
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.settings_input import SOURCES, checked_settings, read_settings_file
+from datasynth.tasks.detect.kinds import detect_kind
+from datasynth.tasks.sources.recipes import read_recipe
+
+
+def settings_of(ctx: click.Context, source: dict[str, Any], config: str | None = None) -> SynthesisSettings:
+    """The settings of a command: explicit options beat the settings file, which beats the defaults.
+
+    Args:
+        ctx: Holds the options given.
+        source: What the command's arguments name; takes the place of any source in the file.
+        config: The settings file.
+
+    Raises:
+        InputError: names the option, or the file and its key, and what is allowed.
+    """
+    options = given(ctx)
+    in_file = read_settings_file(config) if config else {}
+    values = {key: value for key, value in in_file.items() if key not in SOURCES}
+    values |= {field: value for field, (_, value) in options.items()} | source
+    if isinstance(knobs := in_file.get("simulation"), dict) and "simulation" in options:
+        values["simulation"] = knobs | values["simulation"]
+    if "output_format" not in values and str(values.get("output") or "").lower().endswith((".jsonl", ".ndjson")):
+        values["output_format"] = "jsonl"
+
+    def named(field: str) -> str:
+        if field in options:
+            return options[field][0]
+        return f"{config}: {field}" if field in in_file else field
+
+    return checked_settings(values, named=named)
+
+
+def kind_of_source(path: str) -> dict[str, str]:
+    """The source at `path`, where a command takes an analysis folder or a schema file."""
+    return {"schema_file": path} if path.lower().endswith(".json") else {"analysis_dir": path}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recipe with what was found out about it."""
+
+    recipe: Recipe
+    detection: Detection
+
+
+def read_source(settings: SynthesisSettings) -> Source:
+    """The recipe that `settings` name, and the kind of data it is for."""
+    recipe = read_recipe(settings)
+    return Source(recipe, detect_kind(recipe.record_schema, recipe.seeds, settings.data_type))

@@ -1,0 +1,196 @@
+"""What a model reads. `UPDATE_GOLDEN=1 pytest tests/tasks/prompt/test_render.py` writes the golden prompts anew."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasynth.schemas.calls import PlannedCall
+from datasynth.schemas.recipe import DataKind, Detection, Recipe
+from datasynth.schemas.record import Field, RecordSchema
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.prompt.planning import plan_calls
+from datasynth.tasks.prompt.render import call_prompt, interactive_prompt, static_prompt
+from datasynth.tasks.prompt.wording import phrase
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "prompts"
+DETECTED = {
+    "support_zh": Detection(kind="instruction_response", roles={"instruction": "instruction", "response": "response"}),
+    "preference_en": Detection(kind="preference", roles={r: r for r in ("prompt", "chosen", "rejected")}),
+    "unit_conversion_spec": Detection(kind="generic"),
+}
+Examples = Callable[[str], Recipe]
+Options = Callable[..., SynthesisSettings]
+ANY = SynthesisSettings(analysis_dir="there")
+KINDS: tuple[DataKind, ...] = ("instruction_response", "preference", "multi_turn", "generic")
+GENERIC = Detection(kind="generic")
+
+
+def _judged(name: str, prompt: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(prompt, encoding="utf-8")
+    assert prompt == path.read_text(encoding="utf-8")
+
+
+def _recipe(*, seeds: tuple[dict, ...] = (), language: str = "en", guidelines: str = "", name: str = "notes") -> Recipe:
+    schema = RecordSchema(fields=(Field(name="id"), Field(name="text"), Field(name="topic", required=False)))
+    return Recipe(name=name, record_schema=schema, seeds=seeds, language=language, guidelines=guidelines)
+
+
+@pytest.mark.parametrize("name", DETECTED)
+def test_the_prompts_of_the_real_examples_are_as_a_person_judged_them(
+    name: str, example: Examples, settings: Options
+) -> None:
+    recipe, detection = example(name), DETECTED[name]
+    first = plan_calls(recipe, detection, settings(), round=1, first_index=0, asked=[5])[0]
+    static = static_prompt(recipe, detection, settings())
+    _judged(f"{name}.md", f"{static}\n\n---\n\n{call_prompt(recipe, detection, first)}\n")
+
+
+@pytest.mark.parametrize("kind", ["multi_turn", "generic"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_prompts_of_the_other_kinds_are_as_a_person_judged_them(kind: DataKind, language: str) -> None:
+    turn = Field(name="turn", type="object", fields=(Field(name="role", enum=("user", "assistant")), Field(name="content")))
+    schema = RecordSchema(
+        fields=(
+            Field(name="conversation", type="array", items=turn, min_items=2, max_items=10),
+            Field(name="score", type="number", minimum=0, maximum=1, required=False, description="how well it went"),
+            Field(name="ref", any_of=(Field(name="a", type="integer"), Field(name="b", pattern="^R-\\d+$")), required=False),
+        )
+    )
+    recipe = Recipe(name="help desk", record_schema=schema, language=language)
+    detection = Detection(kind=kind, roles={"conversation": "conversation"})
+    _judged(f"{kind}.{language}.md", interactive_prompt(recipe, detection, ANY, 3))
+
+
+def test_the_static_part_is_the_same_for_every_call_and_every_reading(example: Examples, settings: Options) -> None:
+    statics = {static_prompt(example("support_zh"), DETECTED["support_zh"], settings()) for _ in range(3)}
+    assert len(statics) == 1
+
+
+def test_the_static_part_knows_nothing_of_limits_paths_and_counts(example: Examples, settings: Options) -> None:
+    recipe, detection = example("preference_en"), DETECTED["preference_en"]
+    other = settings(target_count=7, max_cost=1, concurrency=3, batch_size=9, random_seed=4)
+    assert static_prompt(recipe, detection, settings()) == static_prompt(recipe, detection, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("language", ["zh", "en", "ja"])
+def test_every_kind_has_a_prompt_in_every_language(kind: DataKind, language: str) -> None:
+    prompt = interactive_prompt(_recipe(language=language), Detection(kind=kind), ANY, 2)
+    assert "`text`" in prompt
+    assert "$" not in prompt
+
+
+def test_both_languages_have_the_same_phrases() -> None:
+    from datasynth.tasks.prompt.wording import _phrases
+
+    assert _phrases("zh").keys() == _phrases("en").keys()
+
+
+def test_records_in_a_third_language_are_asked_for_by_name() -> None:
+    static = static_prompt(_recipe(language="ja"), GENERIC, ANY)
+    assert "Write in Japanese" in static
+    assert 'Write in the language with the tag "tlh"' in static_prompt(_recipe(language="tlh"), GENERIC, ANY)
+
+
+def test_roles_are_called_by_the_names_of_the_recipe() -> None:
+    detection = Detection(kind="preference", roles={"prompt": "query", "chosen": "good", "rejected": "bad"})
+    static = static_prompt(_recipe(), detection, ANY)
+    assert all(f"(`{name}`)" in static for name in ("query", "good", "bad"))
+
+
+def test_id_is_not_asked_for_and_not_shown() -> None:
+    recipe = _recipe(seeds=({"id": "A-1", "text": "x"},))
+    prompt = interactive_prompt(recipe, GENERIC, ANY, 1)
+    assert "A-1" not in prompt
+    assert "`id`" not in prompt
+
+
+def test_guidelines_stand_whole_however_long_they_are() -> None:
+    guidelines = "\n".join(f"Rule {i}: ${{x}} {{y}} %s" for i in range(2000))
+    assert guidelines in static_prompt(_recipe(guidelines=guidelines), GENERIC, ANY)
+
+
+def test_a_fence_in_the_guidelines_does_not_end_theirs() -> None:
+    static = static_prompt(_recipe(guidelines="a\n````\nb\n```\nc"), GENERIC, ANY)
+    assert "`````markdown\na\n````\nb\n```\nc\n`````" in static
+
+
+@pytest.mark.parametrize(("diversity", "word"), [(0, "close"), (0.29, "close"), (0.3, "moderate"), (0.7, "large"), (1, "large")])
+def test_the_distance_from_the_seeds_follows_the_diversity_factor(diversity: float, word: str, settings: Options) -> None:
+    recipe = _recipe(seeds=({"text": "x"},))
+    assert f"Distance from the examples: {word}" in static_prompt(recipe, GENERIC, settings(diversity_factor=diversity))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_without_seeds_the_prompt_says_so_and_speaks_of_no_examples_to_copy(language: str) -> None:
+    prompt = interactive_prompt(_recipe(language=language), GENERIC, ANY, 2)
+    assert phrase("zh" if language == "zh" else "en", "seeds_heading") not in prompt
+    assert ("No example records are shown" if language == "en" else "本次不提供样例记录") in prompt
+
+
+def test_showing_no_seeds_counts_as_having_none(settings: Options) -> None:
+    recipe = _recipe(seeds=({"text": "x"},))
+    assert "No example records are shown" in static_prompt(recipe, GENERIC, settings(seed_sample_count=0))
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "sentence"),
+    [
+        ("en", 1, "exactly 1 new record."),
+        ("en", 7, "exactly 7 new records"),
+        ("zh", 1, "恰好 1 条新记录"),
+        ("zh", 7, "恰好 7 条新记录"),
+        ("fr", 7, "exactly 7 new records"),
+    ],
+)
+def test_the_count_is_a_sentence(language: str, count: int, sentence: str) -> None:
+    assert sentence in call_prompt(_recipe(language=language), GENERIC, PlannedCall(index=0, asked=count))
+
+
+@pytest.mark.parametrize(("language", "heading"), [("en", "## Aim"), ("zh", "## 目标")])
+def test_the_aim_is_a_list_of_json_values_under_its_heading(language: str, heading: str) -> None:
+    call = PlannedCall(index=0, asked=2, aim={"topic": 'a "b"', "level": 3, "ok": True})
+    said = call_prompt(_recipe(language=language), GENERIC, call)
+    assert heading in said
+    assert '- topic: "a \\"b\\""\n- level: 3\n- ok: true' in said
+
+
+def test_a_call_without_an_aim_has_no_heading_for_it() -> None:
+    assert "## Aim" not in call_prompt(_recipe(), GENERIC, PlannedCall(index=0, asked=2))
+
+
+def test_two_calls_never_have_the_same_message() -> None:
+    said = {call_prompt(_recipe(), GENERIC, PlannedCall(index=i, asked=5)) for i in range(50)}
+    assert len(said) == 50
+
+
+def test_the_interactive_prompt_shows_five_seeds_at_most() -> None:
+    recipe = _recipe(seeds=tuple({"text": f"seed {i}."} for i in range(8)))
+    prompt = interactive_prompt(recipe, GENERIC, ANY, 4)
+    assert [f"seed {i}." in prompt for i in range(8)] == [True] * 5 + [False] * 3
+
+
+@given(text=st.text() | st.sampled_from(["$name ${x} $$", "{0} {x} %s", "```\n```json\n{}", "`" * 9, "\\n\u2028"]))
+def test_a_seed_comes_back_from_its_block_whatever_it_holds(text: str) -> None:
+    recipe = _recipe(seeds=({"text": text},))
+    said = call_prompt(recipe, GENERIC, PlannedCall(index=0, asked=1, seeds=(0,)))
+    block = said[said.index("json\n") + 5 :]
+    fence = said[: said.index("json\n")].rsplit("\n", 1)[1]
+    assert set(fence) == {"`"}
+    assert json.loads(block[: block.index(f"\n{fence}")]) == {"text": text}
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"])))
+def test_what_a_recipe_brings_is_never_taken_for_a_template(text: str) -> None:
+    schema = RecordSchema(fields=(Field(name="text", pattern=text, enum=(text,)),), description=text)
+    recipe = Recipe(name=text, record_schema=schema, guidelines=text)
+    static = static_prompt(recipe, Detection(kind="preference", roles={"chosen": text}), ANY)
+    assert f"(`{text}`)" in static
+    assert text.strip() in static
