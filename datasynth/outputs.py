@@ -50,7 +50,9 @@ def _check_remote(store: Store, target: str) -> None:
 
 
 def _unwritable(target: str, problem: str) -> InputError:
-    return InputError("{path}: cannot be written: {problem}. Choose another place with -o.", path=target, problem=problem)
+    return InputError(
+        "{path}: cannot be written: {problem}. Choose another place with -o.", path=target, problem=problem
+    )
 
 
 def write_whole(target: str, data: bytes) -> str:

@@ -93,9 +93,7 @@ def counts_line(now: Progress) -> Message:
 def details_line(now: Progress, left: float | None, language: Language) -> str:
     """Everything else worth a glance, most important first."""
     phase = PHASES[now.phase] if now.phase in PHASES else now.phase
-    parts: list[Message | str] = [
-        say("round {number}, {phase}", number=now.round, phase=phase) if now.round else phase
-    ]
+    parts: list[Message | str] = [say("round {number}, {phase}", number=now.round, phase=phase) if now.round else phase]
     if now.calls_planned:
         parts.append(
             say(
@@ -206,7 +204,7 @@ class Callback:
     def __init__(self, on_progress: Callable[[int, int], None] | None) -> None:
         self.on_progress = on_progress
 
-    def waiting(self, message: Message) -> AbstractContextManager[None]:  # noqa: ARG002
+    def waiting(self, message: Message) -> AbstractContextManager[None]:
         """Nothing."""
         return contextlib.nullcontext()
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from datasynth.cli.speech import out, speech, translated
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import say
-from datasynth.cli.speech import out, speech, translated
 
 
 class Translated(click.Command):
@@ -58,7 +58,7 @@ class Translated(click.Command):
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
 
-    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - one line each, never cut off
+    def get_short_help_str(self, limit: int = 45) -> str:
         return translated(self.short_help or "")
 
 
@@ -85,10 +85,10 @@ class CommandTable(Translated, click.Group):
         super().__init__(*args, **kwargs)
         self.modules = modules
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.modules)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.modules:
             return None
         module, _, attribute = self.modules[cmd_name].partition(":")

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import click
-
 from datasynth.cli.commands import command, option
 from datasynth.cli.options import SimulationKnobs, run_settings
 from datasynth.cli.speech import out, shown_path, speech, translated

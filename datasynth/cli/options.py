@@ -148,9 +148,7 @@ def _prompt_options() -> tuple[Setting, ...]:
             shown="2000",
             help="Output tokens allowed for one record.",
         ),
-        Setting(
-            "--seed-samples", field="seed_sample_count", metavar="N", shown="3", help="Seeds shown in one prompt."
-        ),
+        Setting("--seed-samples", field="seed_sample_count", metavar="N", shown="3", help="Seeds shown in one prompt."),
         Setting(
             "--diversity",
             field="diversity_factor",
@@ -230,9 +228,7 @@ def _limit_options() -> tuple[Setting, ...]:
 
 def _result_options() -> tuple[Setting, ...]:
     return (
-        Setting(
-            "--format", field="output_format", metavar="json|jsonl", shown="json", help="Form of the output file."
-        ),
+        Setting("--format", field="output_format", metavar="json|jsonl", shown="json", help="Form of the output file."),
         Setting("--stats", field="stats", value=True, help="Also write field statistics, as <output>.stats.json."),
         Setting(
             "--post-hook",

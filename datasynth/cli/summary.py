@@ -44,7 +44,10 @@ def _show_losses(report: RunReport) -> None:
     counts = report.counts
     if report.carried_over:
         out(say("  taken over from an earlier output: {count}", count=f"{report.carried_over:,}"))
-    for lost, label in ((counts.rejected, "  rejected {count}: {reasons}"), (counts.missing, "  missing {count}: {reasons}")):
+    for lost, label in (
+        (counts.rejected, "  rejected {count}: {reasons}"),
+        (counts.missing, "  missing {count}: {reasons}"),
+    ):
         if total := sum(lost.values()):
             out(say(label, count=f"{total:,}", reasons=reasons_text(lost, speech.language, ALL_REASONS)))
     if report.spend.possible_usd > 0:

@@ -3,14 +3,12 @@
 draft
 """
 
-import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
@@ -26,8 +24,7 @@ a request sent into that moment is lost, and nobody knows whether it was billed.
 
 
 def http_client(*, timeout: float, limit: int) -> httpx2.AsyncClient:
-    """A client for `AsyncAnthropic(http_client=...)` and `AsyncOpenAI(http_client=...)`.
-    """
+    """A client for `AsyncAnthropic(http_client=...)` and `AsyncOpenAI(http_client=...)`."""
     return _LeanClient(timeout=timeout, limit=limit)
 
 
@@ -153,10 +150,12 @@ def _translated(request: httpx2.Request) -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientError as error:
-        raise httpx2.ReadError(str(error),request=request) from error
+        raise httpx2.ReadError(str(error), request=request) from error
+
 
 def _way(url: str) -> _Way:
     return _Way(URL(url, encoded=True))
+
 
 def _lasting_socket(address):
     family, kind, protocol, _, _ = address

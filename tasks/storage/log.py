@@ -14,7 +14,6 @@ from typing import Protocol
 from datasynth.schemas.errors import StorageError
 from datasynth.tasks.storage.store import Store
 
-
 LINE_HEAD = 9
 """Bytes before a line's payload: eight hex digits of its checksum and a space."""
 

@@ -176,7 +176,9 @@ def test_a_category_known_from_seeds_alone_is_sometimes_left_open() -> None:
     recipe = _recipe(Field(name="topic"), seeds=seeds)
     met = Counter(aim.get("topic") for aim in aims(recipe, GENERIC, _settings(), first_index=0, count=40))
     assert met == {"a": 10, "b": 10, "c": 10, None: 10}
-    close = Counter(a.get("topic") for a in aims(recipe, GENERIC, _settings(diversity_factor=0.1), first_index=0, count=6))
+    close = Counter(
+        a.get("topic") for a in aims(recipe, GENERIC, _settings(diversity_factor=0.1), first_index=0, count=6)
+    )
     assert close == {"a": 2, "b": 2, "c": 2}
 
 
@@ -212,7 +214,9 @@ def test_a_flag_is_aimed_at_only_if_the_seeds_show_both_values() -> None:
 )
 def test_an_aim_is_valid_under_the_schema(field: Field, values: tuple) -> None:
     found = attributes(_recipe(field), GENERIC, _settings())
-    assert [(a.values, list(map(type, a.values))) for a in found] == ([(values, list(map(type, values)))] if values else [])
+    assert [(a.values, list(map(type, a.values))) for a in found] == (
+        [(values, list(map(type, values)))] if values else []
+    )
 
 
 def test_id_and_metadata_are_not_aimed_at() -> None:

@@ -55,12 +55,18 @@ def test_the_prompts_of_the_real_examples_are_as_a_person_judged_them(
 @pytest.mark.parametrize("kind", ["multi_turn", "generic"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_prompts_of_the_other_kinds_are_as_a_person_judged_them(kind: DataKind, language: str) -> None:
-    turn = Field(name="turn", type="object", fields=(Field(name="role", enum=("user", "assistant")), Field(name="content")))
+    turn = Field(
+        name="turn", type="object", fields=(Field(name="role", enum=("user", "assistant")), Field(name="content"))
+    )
     schema = RecordSchema(
         fields=(
             Field(name="conversation", type="array", items=turn, min_items=2, max_items=10),
             Field(name="score", type="number", minimum=0, maximum=1, required=False, description="how well it went"),
-            Field(name="ref", any_of=(Field(name="a", type="integer"), Field(name="b", pattern="^R-\\d+$")), required=False),
+            Field(
+                name="ref",
+                any_of=(Field(name="a", type="integer"), Field(name="b", pattern="^R-\\d+$")),
+                required=False,
+            ),
         )
     )
     recipe = Recipe(name="help desk", record_schema=schema, language=language)
@@ -122,8 +128,12 @@ def test_a_fence_in_the_guidelines_does_not_end_theirs() -> None:
     assert "`````markdown\na\n````\nb\n```\nc\n`````" in static
 
 
-@pytest.mark.parametrize(("diversity", "word"), [(0, "close"), (0.29, "close"), (0.3, "moderate"), (0.7, "large"), (1, "large")])
-def test_the_distance_from_the_seeds_follows_the_diversity_factor(diversity: float, word: str, settings: Options) -> None:
+@pytest.mark.parametrize(
+    ("diversity", "word"), [(0, "close"), (0.29, "close"), (0.3, "moderate"), (0.7, "large"), (1, "large")]
+)
+def test_the_distance_from_the_seeds_follows_the_diversity_factor(
+    diversity: float, word: str, settings: Options
+) -> None:
     recipe = _recipe(seeds=({"text": "x"},))
     assert f"Distance from the examples: {word}" in static_prompt(recipe, GENERIC, settings(diversity_factor=diversity))
 
