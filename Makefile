@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint check lock clean
@@ -14,15 +15,19 @@ help:
 	@echo "make lock   pins every dependency again (constraints.txt)"
 	@echo "make clean  removes .venv and what the demo made"
 
-# Removed on failure, so that a broken set-up is never taken for a finished one.
+# pip installs the pinned uv, and uv the rest in seconds; pip knows settings of a machine that uv does not, so it may
+# try again. The stamp is written last: a broken set-up is never taken for a finished one.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "DataSynth needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@echo "Setting up $(VENV) (about a minute the first time) ..."
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "python3 cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"; exit 2; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
+	@$(PIP) --require-hashes -r $(VENV)/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt || \
+	  { echo "uv could not; pip tries, which takes some minutes ..."; $(PIP) --no-deps --require-hashes -r constraints.txt; }
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(READY)
