@@ -39,7 +39,7 @@ class Pasted:
 
 
 def read_pasted(text: str, recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> Pasted:
-    """The records of a reply, through the same parsing, validation and deduplication (against the seeds) as in a run."""
+    """The records of a reply, parsed, validated and compared with the seeds and each other as in a run."""
     schema = recipe.record_schema
     parsed = parse_reply(text, schema, cut=False)
     if not settings.validate_records:

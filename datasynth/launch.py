@@ -11,8 +11,10 @@ from typing import Protocol
 from datasynth import prefect_setup
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.messages import Message, say
+from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.report import RunReport
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.rounds.runs import new_run_id, run_to_resume
 
 
 class Watching(Protocol):
@@ -29,6 +31,17 @@ class Watching(Protocol):
 
 class Stopped(KeyboardInterrupt):
     """Somebody ended the run from outside: Ctrl-C, or SIGTERM."""
+
+
+def with_run_id(settings: SynthesisSettings, recipe: Recipe) -> tuple[SynthesisSettings, bool]:
+    """`settings` with a run id, so that the run can be watched, and whether it is that of an earlier run.
+
+    The id given stands; else, to resume, it is that of the latest fitting run; else a new one.
+    """
+    if settings.run_id:
+        return settings, False
+    card = run_to_resume(settings, recipe) if settings.resume else None
+    return settings.model_copy(update={"run_id": card.run_id if card else new_run_id()}), card is not None
 
 
 def launch(settings: SynthesisSettings, server: prefect_setup.LocalServer | None, watching: Watching) -> RunReport:
@@ -51,7 +64,7 @@ def launch(settings: SynthesisSettings, server: prefect_setup.LocalServer | None
             from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
 
             prefect_setup.ready(server)
-        with watching.running(settings.run_id):
+        with watching.running(settings.run_id), prefect_setup.patient():
             return synthesize(settings)
 
 

@@ -4,6 +4,7 @@ Nothing here imports Prefect, which takes seconds; what it reads is decided befo
 """
 
 import atexit
+import contextlib
 import os
 import queue
 import subprocess
@@ -14,7 +15,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from datasynth.schemas.errors import RunError
@@ -208,3 +209,15 @@ def ready(server: LocalServer | None) -> None:
 
     if url := PREFECT_API_URL.value():
         check_answers(url)
+
+
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """Gives the server that Prefect itself may start the time it needs, also in a program that had imported Prefect."""
+    from prefect.settings import (  # noqa: PLC0415 - imported by now
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS as LIMIT,
+    )
+    from prefect.settings import temporary_settings  # noqa: PLC0415
+
+    with temporary_settings({LIMIT: max(int(LIMIT.value() or 0), START_LIMIT_SECONDS)}):
+        yield

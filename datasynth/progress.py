@@ -92,7 +92,7 @@ def counts_line(now: Progress) -> Message:
 
 def details_line(now: Progress, left: float | None, language: Language) -> str:
     """Everything else worth a glance, most important first."""
-    phase = PHASES[now.phase] if now.phase in PHASES else now.phase
+    phase: Message | str = PHASES.get(now.phase) or now.phase
     parts: list[Message | str] = [say("round {number}, {phase}", number=now.round, phase=phase) if now.round else phase]
     if now.calls_planned:
         parts.append(

@@ -20,6 +20,8 @@ OLD_NAMES = {"validate": "validate_records"}
 
 OPTION_NAMES = {
     "count": "target_count",
+    "output_path": "output",
+    "schema": "record_schema",
     "format": "output_format",
     "seed": "random_seed",
     "seed_samples": "seed_sample_count",

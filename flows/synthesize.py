@@ -24,6 +24,8 @@ from datasynth.tasks.steps import dedup, detect, generate, load, prompt, report,
 MOST_TASKS = 64
 """Threads for task runs. A round has far fewer shards; they wait for calls, which run on the engine's own loop."""
 
+_THREADS: Any = ThreadPoolTaskRunner(max_workers=MOST_TASKS)  # Any: Prefect's own annotation does not take its runners
+
 
 def _run_name() -> str:
     parameters: dict[str, Any] = flow_run.parameters["settings"]
@@ -32,7 +34,7 @@ def _run_name() -> str:
     return f"{source.rstrip('/').rsplit('/', 1)[-1]} · {settings.target_count} · {settings.model or settings.provider}"
 
 
-@flow(name="synthesize", flow_run_name=_run_name, task_runner=ThreadPoolTaskRunner(max_workers=MOST_TASKS))
+@flow(name="synthesize", flow_run_name=_run_name, task_runner=_THREADS)
 def synthesize(settings: SynthesisSettings) -> RunReport:
     """Makes `settings.target_count` new records from a recipe: each valid, none a near-duplicate of any other."""
     started = time.monotonic()
@@ -48,7 +50,8 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
         ) is None:
             plans = next_round(job, outcomes)
             shards = prompt.map(plans, unmapped(job))
-            receipts = generate.map(shards, unmapped(job))
+            # Its result raises what stopped a shard; a dependency on the futures would say only that one failed.
+            receipts = generate.map(shards, unmapped(job)).result()
             judged = validate(receipts, plans, job)
             outcomes.append(dedup(judged, plans, job, _total(job, outcomes)))
             take_note(job, outcomes)

@@ -14,8 +14,8 @@ from datasynth.schemas.messages import say
 @command(
     "convert",
     short="Turn JSON into JSON Lines, or back.",
-    help="Turns records in JSON into JSON Lines, or back; the ending of the output file says which.\n\nINPUT_FILE holds "
-    "a list, a document with a list of records, or JSON Lines; wrapped records are unwrapped.",
+    help="Turns records in JSON into JSON Lines, or back; the ending of the output file says which.\n\n"
+    "INPUT_FILE holds a list, a document with a list of records, or JSON Lines; wrapped records are unwrapped.",
 )
 @click.argument("input_file")
 @option("-o", "--output", metavar="FILE", required=True, help="Output file: .json, or .jsonl for JSON Lines.")

@@ -9,8 +9,8 @@ from datasynth.cli.options import run_options
 @command(
     "generate",
     short="Make records from a DataRecipe analysis.",
-    help="Makes records from a DataRecipe analysis.\n\nANALYSIS_DIR is the folder that knowlyr-datarecipe wrote, or its "
-    "address, such as s3://bucket/folder.",
+    help="Makes records from a DataRecipe analysis.\n\n"
+    "ANALYSIS_DIR is the folder that knowlyr-datarecipe wrote, or its address, such as s3://bucket/folder.",
 )
 @click.argument("analysis_dir")
 @run_options(output_help="Output file; by default ANALYSIS_DIR/11_合成数据/synthetic.json.")

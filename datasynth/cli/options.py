@@ -1,4 +1,4 @@
-"""The options of a run. Each stands for a field of `SynthesisSettings`, which alone knows types, bounds and defaults."""
+"""The options of a run. Each stands for a field of `SynthesisSettings`, which alone has types, bounds, defaults."""
 
 from collections.abc import Callable
 from typing import Any

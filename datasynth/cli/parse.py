@@ -36,9 +36,10 @@ from datasynth.schemas.messages import say
 @click.pass_context
 def parse(ctx: click.Context, reply: str, source: str, output: str) -> int:
     # Imported when it runs: `--help` needs nothing but click.
-    from datasynth.cli.source import kind_of_source, read_source, settings_of  # noqa: PLC0415
+    from datasynth.cli.source import kind_of_source, settings_of  # noqa: PLC0415
     from datasynth.interactive import read_pasted, require_something, save_pasted  # noqa: PLC0415
     from datasynth.outputs import check_writable  # noqa: PLC0415
+    from datasynth.source import read_source  # noqa: PLC0415
     from datasynth.tasks.sources.documents import read_text  # noqa: PLC0415
 
     settings = settings_of(ctx, kind_of_source(source))

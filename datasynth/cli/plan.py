@@ -1,15 +1,12 @@
 """`--dry-run` and `estimate`: what a run would do and cost. No model is asked and Prefect is not imported."""
 
-import os
-
-from datasynth.cli.source import Source, read_source
 from datasynth.cli.speech import out
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import DataKind
 from datasynth.schemas.record import Field
 from datasynth.schemas.report import Estimate
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint, resolve_endpoint
+from datasynth.source import Source, endpoint_without_key, read_source
 from datasynth.tasks.llm.prices import Price, price_of
 from datasynth.tasks.report.summary import dollars
 from datasynth.tasks.rounds.estimate import estimate_run, estimate_without_recipe
@@ -106,15 +103,6 @@ def price_line(estimate: Estimate, price: Price | None) -> Message:
         input=f"{price.input:f}",
         output=f"{price.output:f}",
     )
-
-
-def endpoint_without_key(settings: SynthesisSettings) -> tuple[Endpoint, str | None]:
-    """The endpoint, and the name of the key's variable if that is not set: nothing here needs the key itself."""
-    preset = PROVIDERS.get(settings.provider)
-    variable = settings.api_key_env or (preset.key_env if preset else None)
-    if variable is None or os.environ.get(variable, "").strip():
-        return resolve_endpoint(settings), None
-    return resolve_endpoint(settings, {**os.environ, variable: "-"}), variable
 
 
 def show_rule_of_thumb(settings: SynthesisSettings) -> None:

@@ -27,8 +27,9 @@ PREPARED_RECORDS = 10
 @click.pass_context
 def prepare(ctx: click.Context, source: str, output: str | None) -> None:
     # Imported when it runs: `--help` needs nothing but click.
-    from datasynth.cli.source import kind_of_source, read_source, settings_of  # noqa: PLC0415
+    from datasynth.cli.source import kind_of_source, settings_of  # noqa: PLC0415
     from datasynth.outputs import write_whole  # noqa: PLC0415
+    from datasynth.source import read_source  # noqa: PLC0415
     from datasynth.tasks.prompt.render import interactive_prompt  # noqa: PLC0415
 
     settings = settings_of(ctx, kind_of_source(source))

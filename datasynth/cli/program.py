@@ -31,7 +31,9 @@ MODULES = {
 class Program(CommandTable):
     """The command group whose every error is one clear message and an exit code: 1 failed, 2 bad input."""
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:
+    def main(  # pyright: ignore[reportIncompatibleMethodOverride] - click overloads it, and calls it by keyword
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> Any:
         """Runs a command and exits with its code: what it returns, 0 for nothing."""
         words = list(sys.argv[1:] if args is None else args)
         speech.begin(words)
@@ -50,7 +52,7 @@ class Program(CommandTable):
         except Exception as error:  # noqa: BLE001 - the last door: a person gets a sentence, -v the traceback
             code = _failed(
                 say(
-                    "Internal error: {kind}: {error}. This is a fault of DataSynth; run again with -v for the traceback.",
+                    "Internal error: {kind}: {error}. This is a fault of DataSynth: run again with -v for a traceback.",
                     kind=type(error).__name__,
                     error=str(error),
                 ),

@@ -9,19 +9,19 @@ from rich.console import Console
 
 from datasynth import prefect_setup
 from datasynth.cli.plan import seed_lines, show_plan
-from datasynth.cli.source import Source, read_source, settings_of
+from datasynth.cli.source import settings_of
 from datasynth.cli.speech import err, speech
 from datasynth.cli.summary import resume_command, show_summary
-from datasynth.launch import Stopped, Watching, launch, leave_now
+from datasynth.launch import Stopped, Watching, launch, leave_now, with_run_id
 from datasynth.outputs import check_writable
 from datasynth.progress import PlainLines, TerminalDisplay
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.messages import say
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.source import Source, read_source
 from datasynth.tasks.llm.endpoints import Endpoint, resolve_endpoint
 from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.rounds.progress import board_of
-from datasynth.tasks.rounds.runs import new_run_id, run_to_resume
 
 
 def run(ctx: click.Context, source: dict[str, Any], *, config: str | None, dry_run: bool) -> int:
@@ -63,14 +63,12 @@ def prepare(settings: SynthesisSettings) -> SynthesisSettings:
     if settings.output:
         check_writable(settings.output)
     _say_opening(settings, source, endpoint)
-    if settings.run_id:
-        return settings
-    card = run_to_resume(settings, source.recipe) if settings.resume else None
-    if card:
-        err(say("Going on with run {run}.", run=card.run_id))
-    elif settings.resume:
+    named, resumed = with_run_id(settings, source.recipe)
+    if resumed:
+        err(say("Going on with run {run}.", run=named.run_id))
+    elif settings.resume and not settings.run_id:
         err(say("There is no earlier run of this recipe and these settings: starting a new one."))
-    return settings.model_copy(update={"run_id": card.run_id if card else new_run_id()})
+    return named
 
 
 def _say_opening(settings: SynthesisSettings, source: Source, endpoint: Endpoint) -> None:

@@ -1,16 +1,12 @@
-"""What a command works on: settings from options and file, and the recipe they name."""
+"""The settings of a command, from its options and the settings file."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from datasynth.cli.options import given
-from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import SOURCES, checked_settings, read_settings_file
-from datasynth.tasks.detect.kinds import detect_kind
-from datasynth.tasks.sources.recipes import read_recipe
 
 
 def settings_of(ctx: click.Context, source: dict[str, Any], config: str | None = None) -> SynthesisSettings:
@@ -44,17 +40,3 @@ def settings_of(ctx: click.Context, source: dict[str, Any], config: str | None =
 def kind_of_source(path: str) -> dict[str, str]:
     """The source at `path`, where a command takes an analysis folder or a schema file."""
     return {"schema_file": path} if path.lower().endswith(".json") else {"analysis_dir": path}
-
-
-@dataclass(frozen=True)
-class Source:
-    """A recipe with what was found out about it."""
-
-    recipe: Recipe
-    detection: Detection
-
-
-def read_source(settings: SynthesisSettings) -> Source:
-    """The recipe that `settings` name, and the kind of data it is for."""
-    recipe = read_recipe(settings)
-    return Source(recipe, detect_kind(recipe.record_schema, recipe.seeds, settings.data_type))

@@ -44,12 +44,12 @@ def _show_losses(report: RunReport) -> None:
     counts = report.counts
     if report.carried_over:
         out(say("  taken over from an earlier output: {count}", count=f"{report.carried_over:,}"))
-    for lost, label in (
-        (counts.rejected, "  rejected {count}: {reasons}"),
-        (counts.missing, "  missing {count}: {reasons}"),
-    ):
-        if total := sum(lost.values()):
-            out(say(label, count=f"{total:,}", reasons=reasons_text(lost, speech.language, ALL_REASONS)))
+    if lost := sum(counts.rejected.values()):
+        reasons = reasons_text(counts.rejected, speech.language, ALL_REASONS)
+        out(say("  rejected {count}: {reasons}", count=f"{lost:,}", reasons=reasons))
+    if lost := sum(counts.missing.values()):
+        reasons = reasons_text(counts.missing, speech.language, ALL_REASONS)
+        out(say("  missing {count}: {reasons}", count=f"{lost:,}", reasons=reasons))
     if report.spend.possible_usd > 0:
         out(
             say(
@@ -78,7 +78,7 @@ def _show_places(report: RunReport, settings: SynthesisSettings) -> None:
 
 def next_command(report: RunReport, settings: SynthesisSettings) -> str:
     """What somebody does with a finished data set."""
-    if settings.analysis_dir and "://" not in settings.analysis_dir:
+    if settings.analysis_dir and "://" not in settings.analysis_dir and not settings.output:
         return shlex.join(["knowlyr-datacheck", "validate", settings.analysis_dir])
     if settings.schema_file and report.output:
         return shlex.join(["datasynth", "validate", shown_path(report.output), settings.schema_file])

@@ -37,6 +37,13 @@ CATEGORY_NAMES = re.compile(
 """Names (or their last part) under which people keep categories; for fields with too few seeds to tell by counting."""
 
 
+SCALE_NAMES = re.compile(r"(level|difficulty|grade|等级|级别|难度|年级)$", re.IGNORECASE)
+"""Names of categories that are scales: an invented step would be noise, so they are never left open."""
+
+JUDGEMENT_NAMES = re.compile(r"(quality|score|rating|评分|质量|得分|分数)$", re.IGNORECASE)
+"""Names of fields that judge an answer. As an aim they would ask for bad answers as often as good ones."""
+
+
 @dataclass(frozen=True)
 class Attribute:
     """A field whose values span one axis of the space to fill."""
@@ -103,7 +110,7 @@ def attributes(recipe: Recipe, detection: Detection, settings: SynthesisSettings
 
 
 def _attribute(field: Field, recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> Attribute | None:
-    if field.any_of:
+    if field.any_of or (detection.kind != "generic" and JUDGEMENT_NAMES.search(field.name)):
         return None
     if field.enum is not None:
         return Attribute(field.name, tuple(value for value in _distinct(field.enum) if _fits(field, value)))
@@ -114,7 +121,8 @@ def _attribute(field: Field, recipe: Recipe, detection: Detection, settings: Syn
         # Both values among the seeds: without them, half of the records with a rare flag set would be unnatural.
         return Attribute(field.name, (False, True))
     if field.type == "string" and field.name not in detection.roles.values() and _is_category(field, seen):
-        return Attribute(field.name, _distinct(seen), open=settings.diversity_factor >= OPEN_FROM)
+        far = settings.diversity_factor >= OPEN_FROM
+        return Attribute(field.name, _distinct(seen), open=far and not SCALE_NAMES.search(field.name))
     return None
 
 
@@ -183,14 +191,17 @@ def _grids(axes: Sequence[Attribute]) -> list[tuple[Attribute, ...]]:
 
 
 def _niche(grid: tuple[Attribute, ...], turn: int, key: str) -> dict[str, Any]:
-    """The cell of a grid at its `turn`: all cells once in a cycle, each cycle with its values in another order."""
+    """The cell of a grid at its `turn`: all cells once in a cycle, each cycle with its values in another order.
+
+    Only the first axis keeps its order, so that it takes another value at every turn: neighbours always differ.
+    """
     options = [[(value,) for value in axis.values] + ([()] if axis.open else []) for axis in grid]
     cycle, step = divmod(turn, math.prod(map(len, options)))
-    shuffle = _random(key, "niches", cycle)
+    first, others = _random(key, "niches"), _random(key, "niches", cycle)
     niche: dict[str, Any] = {}
     before = 1
     for axis, choices in zip(grid, options, strict=True):
-        shuffled = shuffle.sample(choices, len(choices))
+        shuffled = (first if axis is grid[0] else others).sample(choices, len(choices))
         # Stepping through both together meets lcm(before, size) pairs; then one side is shifted by one, until
         # all before * size pairs have come. Every run of `size` steps without a shift holds each value once.
         size = len(choices)
@@ -205,11 +216,13 @@ def _seed_rotation(recipe: Recipe, settings: SynthesisSettings, round: int) -> I
     """Positions of the seeds that the round's calls show, call by call, without end.
 
     Dealt from one shuffled deck after another, so that at any moment no seed was shown two times more than
-    another; a call that falls between two decks takes from the new one what it does not hold yet.
+    another; a call that falls between two decks takes from the new one what it does not hold yet. No call shows
+    the same set of seeds as the one before it, unless it has to show them all.
     """
     shown = min(settings.seed_sample_count, len(recipe.seeds))
     shuffle = _random(_key(recipe, settings), "seeds", round)
     deck: list[int] = []
+    before: set[int] = set()
     while True:
         hand = [deck.pop() for _ in range(min(shown, len(deck)))]
         if len(hand) < shown:
@@ -217,6 +230,10 @@ def _seed_rotation(recipe: Recipe, settings: SynthesisSettings, round: int) -> I
             # Popped from the end: what the hand holds already goes to the front.
             deck = [seed for seed in fresh if seed in hand] + [seed for seed in fresh if seed not in hand]
             hand += [deck.pop() for _ in range(shown - len(hand))]
+            if set(hand) == before and shown < len(recipe.seeds):
+                # The whole hand came from the new deck, whose next card is none of it.
+                hand[-1], deck[-1] = deck[-1], hand[-1]
+        before = set(hand)
         yield tuple(hand)
 
 

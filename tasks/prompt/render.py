@@ -5,12 +5,14 @@ providers can cache it; seeds, aim and count, which change from call to call, st
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from datasynth.schemas.calls import PlannedCall
-from datasynth.schemas.recipe import Detection, Recipe
-from datasynth.schemas.record import RecordSchema
+from datasynth.schemas.recipe import DataKind, Detection, Recipe
+from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.prompt.planning import attributes
 from datasynth.tasks.prompt.wording import (
     FrameLanguage,
     advice,
@@ -28,7 +30,10 @@ INTERACTIVE_SEEDS = 5
 
 def static_prompt(recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> str:
     """The system prompt: role, advice for the kind of data, fields, guidelines, rubric, rules, output format."""
-    return _static(recipe, detection, settings, shows=bool(recipe.seeds) and settings.seed_sample_count > 0)
+    shows = bool(recipe.seeds) and settings.seed_sample_count > 0
+    language = frame_language(recipe.language)
+    where = phrase(language, "next_message", shows=phrase(language, "shows_examples") if shows else "")
+    return _static(recipe, detection, settings, shows=shows, where=where)
 
 
 def call_prompt(recipe: Recipe, detection: Detection, call: PlannedCall) -> str:
@@ -45,46 +50,83 @@ def call_prompt(recipe: Recipe, detection: Detection, call: PlannedCall) -> str:
 def interactive_prompt(recipe: Recipe, detection: Detection, settings: SynthesisSettings, count: int) -> str:
     """The whole prompt for a chat: the static part, the first seeds (at most five) and the count."""
     shown = range(min(INTERACTIVE_SEEDS, len(recipe.seeds)))
-    static = _static(recipe, detection, settings, shows=bool(shown))
-    parts = [static, *_seeds(recipe, tuple(shown)), _count(count, frame_language(recipe.language))]
+    language = frame_language(recipe.language)
+    where = phrase(language, "examples_below") if shown else ""
+    static = _static(recipe, detection, settings, shows=bool(shown), where=where)
+    parts = [static, *_seeds(recipe, tuple(shown)), _count(count, language)]
     return "\n\n".join(parts) + "\n"
 
 
-def _static(recipe: Recipe, detection: Detection, settings: SynthesisSettings, *, shows: bool) -> str:
+def _static(recipe: Recipe, detection: Detection, settings: SynthesisSettings, *, shows: bool, where: str) -> str:
     language = frame_language(recipe.language)
     return "\n\n".join(
         [
             advice(detection.kind, language, detection.roles),
-            _task(recipe, language, shows=shows),
-            _fields(recipe.record_schema, language, examples=not shows),
+            _task(recipe, language, shows=shows, where=where),
+            _fields(
+                recipe.record_schema,
+                language,
+                examples=not shows,
+                remarks=_categories(recipe, detection, settings, language),
+            ),
             *_guidelines(recipe.guidelines, language),
-            *_rubric(recipe.record_schema, language),
-            _rules(recipe.language, language, settings.diversity_factor, shows=shows),
+            *_rubric(recipe.record_schema, detection.kind, language),
+            _rules(recipe.language, detection.kind, language, _distance(settings.diversity_factor) if shows else None),
             _output(recipe.record_schema, language),
         ]
     )
 
 
-def _task(recipe: Recipe, language: FrameLanguage, *, shows: bool) -> str:
-    said = phrase(
-        language,
-        "task",
-        name=" ".join(recipe.name.split()),
-        shows=phrase(language, "shows_examples") if shows else "",
-    )
+def _task(recipe: Recipe, language: FrameLanguage, *, shows: bool, where: str) -> str:
+    said = phrase(language, "task", name=_line(recipe.name), where=where)
     if not shows:
         with_guidelines = phrase(language, "and_guidelines") if recipe.guidelines.strip() else ""
         said += "\n\n" + phrase(language, "without_examples", and_guidelines=with_guidelines)
-    return f"{said}\n\n{phrase(language, 'aim_rule')}"
+    return said
 
 
-def _fields(schema: RecordSchema, language: FrameLanguage, *, examples: bool) -> str:
+def _categories(
+    recipe: Recipe, detection: Detection, settings: SynthesisSettings, language: FrameLanguage
+) -> dict[str, str]:
+    """What to say of the categories that only the seeds tell, by field, so that all calls spell them alike.
+
+    A call shows just a few of the seeds, and so not every value.
+    """
+    unlisted = {field.name for field in recipe.record_schema.fields if field.type == "string" and field.enum is None}
+    return {
+        attribute.name: phrase(
+            language,
+            "values_so_far" if attribute.open else "values_known",
+            values=", ".join(map(as_json, attribute.values)),
+        )
+        for attribute in attributes(recipe, detection, settings)
+        if attribute.name in unlisted
+    }
+
+
+def _fields(schema: RecordSchema, language: FrameLanguage, *, examples: bool, remarks: dict[str, str]) -> str:
     parts = [phrase(language, "fields_heading")]
     if schema.description.strip():
         parts.append(phrase(language, "record_description", text=schema.description.strip()))
-    lines = [line for field in schema.asked for line in field_lines(field, language, examples=examples)]
+    lines = [
+        line
+        for field in schema.asked
+        for line in field_lines(field, language, examples=examples, remark=remarks.get(field.name, ""))
+    ]
     parts.append(phrase(language, "fields_intro") + "\n\n" + "\n".join(lines))
+    if _any_optional(schema.asked):
+        parts.append(phrase(language, "optional_intro"))
     return "\n\n".join(parts)
+
+
+def _any_optional(fields: Iterable[Field]) -> bool:
+    # Items and alternatives have no key that could be left out, only fields of their own.
+    return any(not field.required or _any_optional_within(field) for field in fields)
+
+
+def _any_optional_within(field: Field) -> bool:
+    inner = [*field.any_of, *([field.items] if field.items is not None else [])]
+    return _any_optional(field.fields) or any(map(_any_optional_within, inner))
 
 
 def _guidelines(guidelines: str, language: FrameLanguage) -> list[str]:
@@ -97,7 +139,7 @@ def _guidelines(guidelines: str, language: FrameLanguage) -> list[str]:
     ]
 
 
-def _rubric(schema: RecordSchema, language: FrameLanguage) -> list[str]:
+def _rubric(schema: RecordSchema, kind: DataKind, language: FrameLanguage) -> list[str]:
     if not schema.rubric:
         return []
     levels = [
@@ -105,21 +147,27 @@ def _rubric(schema: RecordSchema, language: FrameLanguage) -> list[str]:
             language,
             "rubric_level",
             score=f"{level.score:g}",
-            label=f" {level.label}" if level.label else "",
-            text=phrase(language, "text", text=level.description) if level.description else "",
+            label=f" {_line(level.label)}" if level.label else "",
+            text=phrase(language, "text", text=_line(level.description)) if level.description else "",
         )
         for level in sorted(schema.rubric, key=lambda level: -level.score)
     ]
-    return [phrase(language, "rubric_heading"), phrase(language, "rubric_intro"), "\n".join(levels)]
+    intro = "rubric_intro_preference" if kind == "preference" else "rubric_intro"
+    return [phrase(language, "rubric_heading"), phrase(language, intro), "\n".join(levels)]
 
 
-def _rules(tag: str, language: FrameLanguage, diversity: float, *, shows: bool) -> str:
-    rules = [
-        phrase(language, "language_rule", language=language_name(tag, language)),
-        phrase(language, _distance(diversity) if shows else "distance_none"),
-        *([phrase(language, "no_copying")] if shows else []),
-        *(phrase(language, key) for key in ("variety", "no_placeholders", "no_model_talk", "truth", "exact_names")),
-    ]
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _rules(tag: str, kind: DataKind, language: FrameLanguage, distance: str | None) -> str:
+    """The rules as a numbered list; `distance` is the phrase for the distance from the examples, None without any."""
+    keys = [distance, "no_copying"] if distance else ["distance_none"]
+    # A rejected answer is to have a flaw, often a wrong fact.
+    truth = "truth_preference" if kind == "preference" else "truth"
+    keys += ["variety", "no_placeholders", "no_model_talk", truth, "exact_names"]
+    rules = [phrase(language, "language_rule", language=language_name(tag, language))]
+    rules += [phrase(language, key) for key in keys]
     numbered = "\n".join(f"{number}. {rule}" for number, rule in enumerate(rules, 1))
     return f"{phrase(language, 'rules_heading')}\n\n{numbered}"
 

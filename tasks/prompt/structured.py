@@ -177,15 +177,25 @@ def without_nulls(record: dict[str, Any], fields: tuple[Field, ...]) -> dict[str
 def _pruned(value: Any, declared: Field) -> Any:
     """`value` without the nulls that stand for fields left out, at any depth."""
     for alternative in declared.any_of:
-        if isinstance(value, dict) and value.keys() <= {f.name for f in alternative.fields}:
-            return without_nulls(value, alternative.fields)
-        if isinstance(value, list) and alternative.type == "array":
+        if _shaped(value, alternative):
             return _pruned(value, alternative)
     if isinstance(value, dict):
         return without_nulls(value, declared.fields)
     if isinstance(value, list) and declared.items is not None:
         return [_pruned(item, declared.items) for item in value]
     return value
+
+
+def _shaped(value: Any, declared: Field) -> bool:
+    """Whether `value` has the brackets and keys of `declared`; strict output writes every key, so these tell."""
+    if declared.any_of:
+        return any(_shaped(value, alternative) for alternative in declared.any_of)
+    if isinstance(value, dict):
+        return declared.type == "object" and value.keys() <= {f.name for f in declared.fields}
+    if isinstance(value, list):
+        items = declared.items
+        return declared.type == "array" and (items is None or all(_shaped(item, items) for item in value))
+    return value is None or declared.type not in ("object", "array")
 
 
 def _takes_null(declared: Field) -> bool:

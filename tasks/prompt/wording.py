@@ -106,16 +106,26 @@ def _number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(value)
 
 
-def field_lines(field: Field, language: FrameLanguage, *, examples: bool) -> list[str]:
+def field_lines(field: Field, language: FrameLanguage, *, examples: bool, remark: str = "") -> list[str]:
     """One field as Markdown list lines: its type, limits and meaning, and below it its items or fields.
 
     Args:
         examples: also name up to three of the field's own examples, for a prompt that shows no records.
+        remark: what else is to be said of the field; stands in for its examples.
     """
-    return _lines("field", field, language, indent="", examples=examples)
+    return _lines("field", field, language, indent="", examples=examples, remark=remark)
 
 
-def _lines(key: str, field: Field, language: FrameLanguage, *, indent: str, examples: bool) -> list[str]:
+def _lines(
+    key: str,
+    field: Field,
+    language: FrameLanguage,
+    *,
+    indent: str,
+    examples: bool,
+    number: int = 0,
+    remark: str = "",
+) -> list[str]:
     facts = [phrase(language, "type_any_of" if field.any_of else f"type_{field.type}")]
     if key == "field":
         facts.append(phrase(language, "required" if field.required else "optional"))
@@ -123,17 +133,20 @@ def _lines(key: str, field: Field, language: FrameLanguage, *, indent: str, exam
         facts.append(phrase(language, "nullable"))
     facts += limits(field, language)
     # One line a field, whatever the description's own line breaks.
-    said = (" ".join(text.split()) for text in (field.display_name, field.description))
-    texts = list(dict.fromkeys(text for text in said if text))
-    if examples and field.examples:
+    about = (" ".join(text.split()) for text in (field.display_name, field.description))
+    texts = list(dict.fromkeys(text for text in about if text))
+    if remark:
+        texts.append(remark)
+    elif examples and field.examples:
         shown = ", ".join(map(as_json, field.examples[:3]))
         texts.append(phrase(language, "field_examples", examples=shown))
     text = phrase(language, "text", text=phrase(language, "text_joint").join(texts)) if texts else ""
     joint = phrase(language, "facts_joint")
-    lines = [phrase(language, key, indent=indent, name=field.name, facts=joint.join(facts), text=text)]
+    said = {"indent": indent, "name": field.name, "number": number, "facts": joint.join(facts), "text": text}
+    lines = [phrase(language, key, **said)]
     below = [("alternative", alternative) for alternative in field.any_of]
     below += [("item", field.items)] if field.items is not None else []
     below += [("field", inner) for inner in field.fields]
-    for inner_key, inner in below:
-        lines += _lines(inner_key, inner, language, indent=f"{indent}  ", examples=examples)
+    for position, (inner_key, inner) in enumerate(below, 1):
+        lines += _lines(inner_key, inner, language, indent=f"{indent}  ", examples=examples, number=position)
     return lines

@@ -6,6 +6,7 @@ from typing import Any
 
 from datasynth.schemas.messages import say
 from datasynth.tasks.sources.place import Place
+from datasynth.tasks.validate.findings import json_text
 
 NUMBERS = {
     "minimum": "minimum",
@@ -41,7 +42,9 @@ def number(schema: dict[str, Any], keyword: str, place: Place) -> float | int:
     except OverflowError:
         finite = False
     if not finite:
-        raise place.problem(say('"{keyword}" must be a number, not {value}.', keyword=keyword, value=_shown(value)))
+        raise place.problem(
+            say('"{keyword}" must be a number, not {value}.', keyword=keyword, value=json_text(value, 40))
+        )
     return value
 
 
@@ -131,8 +134,3 @@ def _unique(schema: dict[str, Any], place: Place) -> dict[str, Any]:
     if not isinstance(unique, bool):
         raise place.problem(say('"uniqueItems" must be true or false.'))
     return {"unique_items": unique}
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:39] + "…"

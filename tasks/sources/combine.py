@@ -6,6 +6,7 @@ from typing import Any
 from datasynth.schemas.messages import say
 from datasynth.tasks.sources.place import Place
 from datasynth.tasks.sources.values import distinct, same
+from datasynth.tasks.validate.findings import json_text
 
 HONOURED = frozenset(
     """type nullable enum const properties required additionalProperties unevaluatedProperties items minItems maxItems
@@ -47,23 +48,26 @@ def flattened(schema: Any, place: Place) -> tuple[dict[str, Any], Place]:
             parts of an `allOf` that cannot be joined.
     """
     if not isinstance(schema, dict):
-        raise place.problem(say("its schema must be an object, not {value}.", value=str(schema)[:40]))
+        raise place.problem(say("its schema must be an object, not {value}.", value=json_text(schema, 40)))
     _check_keywords(schema, place)
     plain = {k: v for k, v in schema.items() if k not in ("$ref", "allOf", "const")}
     if "const" in schema:
         plain = joined(plain, {"enum": [schema["const"]]}, place)
+    reached = []
     if "$ref" in schema:
-        place = place.through(str(schema["$ref"]))
-        target, place = flattened(_target(schema["$ref"], place), place)
+        here = place.through(str(schema["$ref"]))
+        target, there = flattened(_target(schema["$ref"], here), here)
         plain = joined(plain, _closed_for_good(target), place)
+        reached.append(there)
     parts = schema.get("allOf", [])
     if not isinstance(parts, list):
         raise place.problem(say('"{keyword}" must be a list of at least one schema.', keyword="allOf"))
     for part in parts:
         if part is not True:
-            flat, place = flattened(part, place)
+            flat, there = flattened(part, place)
             plain = joined(plain, _closed_for_good(flat), place)
-    return plain, place
+            reached.append(there)
+    return plain, place.after(reached)
 
 
 def _check_keywords(schema: dict[str, Any], place: Place) -> None:
@@ -80,7 +84,9 @@ def _check_keywords(schema: dict[str, Any], place: Place) -> None:
             raise place.problem(
                 say('"items" is a list of schemas by position, which is not supported. Give one for all items.')
             )
-        if word in ("additionalProperties", "unevaluatedProperties") and value not in (True, False, {}):
+        if word in ("additionalProperties", "unevaluatedProperties") and not any(
+            same(value, plain) for plain in (True, False, {})
+        ):
             raise place.problem(
                 say(
                     'fields of any name with values of a given form ("{keyword}") are not supported. Use a list of '
@@ -113,7 +119,7 @@ def _target(reference: Any, place: Place) -> Any:
         raise place.problem(
             say(
                 'the reference {reference} leads out of the schema. Copy what it names into "$defs".',
-                reference=str(reference),
+                reference=json_text(reference),
             )
         )
     found = place.root
@@ -165,8 +171,8 @@ def _both(word: str, a: Any, b: Any, place: Place) -> Any:
             say(
                 'two values of "{keyword}" hold at once and cannot be joined: {one} and {other}. Keep one of them.',
                 keyword=word,
-                one=str(a)[:60],
-                other=str(b)[:60],
+                one=json_text(a, 60),
+                other=json_text(b, 60),
             )
         ) from error
 

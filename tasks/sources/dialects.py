@@ -12,6 +12,7 @@ from datasynth.schemas.record import RecordSchema, RubricLevel
 from datasynth.tasks.sources.field_list import properties_of
 from datasynth.tasks.sources.json_schema import record_fields
 from datasynth.tasks.sources.place import Place
+from datasynth.tasks.validate.findings import json_text
 
 RESERVED = "_lineage"
 """The column that says where a record came from."""
@@ -84,7 +85,7 @@ def _level(level: Any, number: int, place: Place) -> RubricLevel:
             say(
                 'entry {number} of "scoring_rubric" has no number as its "score" (found: {score}). Give it one.',
                 number=number,
-                score=str(score),
+                score=json_text(score, 40),
             )
         )
     return RubricLevel(

@@ -14,6 +14,7 @@ from datasynth.schemas.messages import say
 from datasynth.tasks.sources.bounds import number
 from datasynth.tasks.sources.place import Place
 from datasynth.tasks.sources.values import same
+from datasynth.tasks.validate.findings import json_text
 
 TYPE_NAMES = {
     "string": "string str text char varchar code image markdown html",
@@ -122,7 +123,9 @@ def _definition(value: Any, place: Place) -> dict[str, Any]:
         return {"type": value}
     if isinstance(value, dict):
         return value
-    raise place.problem(say("{value} is no field definition. Give a type's name or an object.", value=str(value)[:40]))
+    raise place.problem(
+        say("{value} is no field definition. Give a type's name or an object.", value=json_text(value, 40))
+    )
 
 
 def _type(definition: dict[str, Any], constraints: dict[str, Any], place: Place) -> dict[str, Any]:
@@ -130,7 +133,7 @@ def _type(definition: dict[str, Any], constraints: dict[str, Any], place: Place)
     if named is None:
         return _type_of_untyped(definition, constraints)
     if not isinstance(named, str):
-        raise place.problem(say('"type" must be the name of a type, not {value}.', value=str(named)[:40]))
+        raise place.problem(say('"type" must be the name of a type, not {value}.', value=json_text(named, 40)))
     name = named.strip().casefold()
     if name in CHOICES:
         if not isinstance(constraints.get("enum"), list):
@@ -218,7 +221,7 @@ def _pair(constraints: dict[str, Any], word: str, names: tuple[str, str], place:
         pair = [pair.get("min"), pair.get("max")]
     if not isinstance(pair, list) or len(pair) != 2 or pair == [None, None]:
         raise place.problem(
-            say('"{name}" must be two numbers, such as [1, 5], not {value}.', name=word, value=str(pair)[:40])
+            say('"{name}" must be two numbers, such as [1, 5], not {value}.', name=word, value=json_text(pair, 40))
         )
     found = {}
     for name, bound in zip(names, pair, strict=True):
@@ -256,7 +259,9 @@ def _members(definition: dict[str, Any], nested: Any, place: Place) -> dict[str,
         # DataRecipe lists the keys of the first object it saw: neither their types nor whether others have them.
         members = {"properties": {name: {} for name in nested}}
     elif nested:
-        raise place.problem(say('"nested_type" of an object must be a list of names, not {value}.', value=str(nested)))
+        raise place.problem(
+            say('"nested_type" of an object must be a list of names, not {value}.', value=json_text(nested, 40))
+        )
     closed = definition.get("additional_properties", definition.get("additionalProperties"))
     return members if closed is None else {**members, "additionalProperties": closed}
 
@@ -269,5 +274,5 @@ def _flag(definition: dict[str, Any], name: str, default: bool, place: Place) ->
     words = {"true": True, "yes": True, "是": True, "false": False, "no": False, "否": False}
     flag = words.get(value.strip().casefold()) if isinstance(value, str) else value
     if not isinstance(flag, bool):
-        raise place.problem(say('"{name}" must be true or false, not {value}.', name=name, value=str(value)[:40]))
+        raise place.problem(say('"{name}" must be true or false, not {value}.', name=name, value=json_text(value, 40)))
     return flag

@@ -14,6 +14,7 @@ from datasynth.tasks.sources.bounds import bounds
 from datasynth.tasks.sources.combine import flattened
 from datasynth.tasks.sources.place import Place
 from datasynth.tasks.sources.values import distinct, fits, json_types
+from datasynth.tasks.validate.findings import json_text
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 
@@ -78,7 +79,11 @@ def _types(schema: dict[str, Any], place: Place) -> list[str]:
     for one in types:
         if one not in TYPES:
             raise place.problem(
-                say('unknown type "{type}". JSON Schema has {known}.', type=str(one), known=", ".join(TYPES))
+                say(
+                    'unknown type "{type}". JSON Schema has {known}.',
+                    type=one if isinstance(one, str) else json_text(one, 40),
+                    known=", ".join(TYPES),
+                )
             )
     if not types:
         raise place.problem(say('"type" is an empty list. Name a type, or leave it out.'))

@@ -1,5 +1,6 @@
 """Recipes: what a run is to make, from whichever source the settings name."""
 
+import os
 import posixpath
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +10,9 @@ from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.detect.language import language_of
+from datasynth.tasks.detect.shapes import SPEAKERS, message_keys
 from datasynth.tasks.sources.dialects import parse_record_schema
-from datasynth.tasks.sources.documents import read_json, read_text
+from datasynth.tasks.sources.documents import is_absent, plain_json, read_json, read_text, unreadable
 from datasynth.tasks.sources.guidelines import readable_guidelines
 from datasynth.tasks.sources.records import named, named_records
 from datasynth.tasks.sources.seeds import Named, usable_seeds
@@ -36,14 +38,7 @@ def read_recipe(settings: SynthesisSettings) -> Recipe:
             field to ask for; seeds are given twice.
     """
     analysis = _Analysis(settings.analysis_dir) if settings.analysis_dir else None
-    if analysis:
-        where = analysis.store.url(SCHEMA)
-        document = read_json(where)
-    elif settings.schema_file:
-        where = settings.schema_file
-        document = read_json(where)
-    else:
-        where, document = INLINE, settings.record_schema
+    where, document = _document(settings, analysis)
     schema = parse_record_schema(document, where)
     if not schema.asked:
         raise InputError(
@@ -60,6 +55,7 @@ def read_recipe(settings: SynthesisSettings) -> Recipe:
     return Recipe(
         name=_name(settings, schema, analysis),
         record_schema=schema,
+        schema_document={"fields": document} if isinstance(document, list) else document,
         seeds=seeds,
         seed_problems=problems,
         guidelines=guidelines,
@@ -67,6 +63,14 @@ def read_recipe(settings: SynthesisSettings) -> Recipe:
         source=analysis.store.url() if analysis else where,
         analysis_dir=analysis.store.url() if analysis else "",
     )
+
+
+def _document(settings: SynthesisSettings, analysis: "_Analysis | None") -> tuple[str, Any]:
+    """Where the schema stands, and the JSON value that is there."""
+    if settings.record_schema is not None:
+        return INLINE, plain_json(settings.record_schema, INLINE)
+    where = analysis.store.url(SCHEMA) if analysis else str(settings.schema_file)
+    return where, read_json(where)
 
 
 class _Analysis:
@@ -79,14 +83,11 @@ class _Analysis:
             InputError: no folder, or not of an analysis.
         """
         self.store = Store(url)
-        try:
-            if self.store.exists(SCHEMA):
-                return
-            names = self.store.names()
-            nearby = [name for name in names[:50] if self.store.exists(f"{name}/{SCHEMA}")]
-        except StorageError as error:
-            raise InputError("{problem}", problem=error.message) from error
-        if names == [posixpath.basename(self.store.root.rstrip("/"))] and not self.store.exists(f"/{names[0]}"):
+        if self._has(SCHEMA):
+            return
+        names = self._names()
+        nearby = [name for name in names[:20] if self._is_analysis(name)]
+        if names == [posixpath.basename(self.store.root.rstrip("/"))] and not self._has(f"/{names[0]}"):
             raise InputError("{path}: a file, not a folder. Give the folder of the analysis.", path=self.store.url())
         if not names:
             raise InputError("{path}: no such folder, or nothing in it. Check the path.", path=self.store.url())
@@ -115,11 +116,36 @@ class _Analysis:
         purpose = summary.get("purpose") if isinstance(summary, dict) else None
         return purpose.strip() if isinstance(purpose, str) else ""
 
-    def _has(self, path: str) -> bool:
+    def _names(self) -> list[str]:
         try:
-            return self.store.exists(path)
+            names = self.store.names()
         except StorageError as error:
-            raise InputError("{problem}", problem=error.message) from error
+            if self.store.local and is_absent(error.__cause__):
+                return []
+            raise unreadable(self.store.url(), error) from error
+        return [name for name in names if not name.startswith(".")]
+
+    def _is_analysis(self, name: str) -> bool:
+        try:
+            return self.store.exists(f"{name}/{SCHEMA}")
+        except StorageError:
+            # Only a hint at where the analysis might be.
+            return False
+
+    def _has(self, path: str) -> bool:
+        spot = self.store.at(path)
+        try:
+            if spot.exists():
+                return True
+            if spot.local:
+                # fsspec says of what it may not look at that it is not there, and seeds would be missing silently.
+                os.stat(spot.root)
+        except (PermissionError, StorageError) as error:
+            raise unreadable(spot.url(), error) from error
+        except (OSError, ValueError) as error:
+            if not is_absent(error):
+                raise
+        return False
 
 
 def _seeds(settings: SynthesisSettings, schema: RecordSchema, analysis: _Analysis | None) -> list[Named]:
@@ -127,7 +153,7 @@ def _seeds(settings: SynthesisSettings, schema: RecordSchema, analysis: _Analysi
     if settings.seeds is not None and settings.seeds_file:
         raise InputError("Seeds are given inline and as a file ({path}). Give one of them.", path=settings.seeds_file)
     if settings.seeds is not None:
-        return named(settings.seeds, known, where="seeds")
+        return named(plain_json(settings.seeds, "seeds"), known, where="seeds")
     if settings.seeds_file:
         return named_records(settings.seeds_file, known)
     return analysis.samples(schema) if analysis else []
@@ -154,7 +180,10 @@ def _free_texts(value: Any, field: Field | None) -> list[str]:
         return [text for item in value for text in _free_texts(item, field.items if field else None)]
     if isinstance(value, dict):
         members = {f.name: f for f in field.fields} if field else {}
-        return [text for name, inner in value.items() for text in _free_texts(inner, members.get(name))]
+        # Who speaks is said in English words ("user", "gpt") whatever the language of the conversation.
+        skipped = SPEAKERS if message_keys(list(value)) else ()
+        inside = [(name, inner) for name, inner in value.items() if name.casefold() not in skipped]
+        return [text for name, inner in inside for text in _free_texts(inner, members.get(name))]
     return []
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from datasynth.schemas.errors import InputError
-from datasynth.tasks.sources.documents import broken_json, read_text
+from datasynth.tasks.sources.documents import broken_json, read_text, require_shallow
 
 CONTAINERS = ("samples", "seeds", "data", "records")
 """Names under which a document may hold its list of records."""
@@ -65,6 +65,7 @@ def named(items: Sequence[Any], known: Collection[str] = (), *, where: str) -> l
             )
         if item.keys() == {"_meta"}:
             continue
+        require_shallow(item, f"{where}, record {number}")
         record = item["data"] if _is_wrapped(item, known) else item
         records.append((_name(item, record, number), record))
     return records
@@ -156,6 +157,14 @@ def _list_in(document: Any, url: str) -> list[Any]:
             "{path}: has lists under {names}, and only one can be the records. Keep one of them.",
             path=url,
             names=", ".join(lists),
+        )
+    named_so = next((name for name in CONTAINERS if name in document), None)
+    if not lists and named_so:
+        raise InputError(
+            '{path}: "{name}" is {found}, not a list. Write the records as a list of objects.',
+            path=url,
+            name=named_so,
+            found=json_name(document[named_so]),
         )
     if not lists:
         raise InputError(

@@ -1,8 +1,8 @@
 """Value checks: the constraints of a field as pandera checks on Polars columns, each with its sentence."""
 
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,7 +17,8 @@ from datasynth.schemas.messages import Message, say
 from datasynth.schemas.record import Field
 from datasynth.tasks.validate.findings import QUOTED_CHARACTERS, json_text
 from datasynth.tasks.validate.formats import FORMATS
-from datasynth.tasks.validate.scalars import LARGEST_INTEGER, canonical
+from datasynth.tasks.validate.patterns import Pattern
+from datasynth.tasks.validate.scalars import LARGEST_INTEGER, canonical, fault_of, is_unicode
 
 Sentence = Callable[[str, str], Message]
 """What is wrong, from the field's path and its value as text."""
@@ -81,19 +82,19 @@ def string_checks(field: Field, path: str) -> Iterator[Check]:
         InputError: the pattern is no regular expression.
     """
     if field.enum is not None:
-        yield one_of(field.enum, [value for value in field.enum if isinstance(value, str)], pl.String)
+        yield one_of(field.enum, [v for v in field.enum if isinstance(v, str) and is_unicode(v)], pl.String)
     if field.min_length is not None:
         yield _at_least_characters(field.min_length)
     if field.max_length is not None:
         yield _at_most_characters(field.max_length)
     if field.pattern is not None:
-        yield _matches(field.pattern, path)
+        yield from _searched(field.pattern, path)
     if field.format in FORMATS:
         yield _has_format(field.format)
 
 
 def one_of(enum: Sequence[Any], accepted: Sequence[Any], dtype: type[pl.DataType]) -> Check:
-    """`enum` as a check on a column that can hold `accepted` of its values."""
+    """`enum` as a check on a column that can hold `accepted` of its values; the others no value can equal."""
     values = pl.Series(values=accepted, dtype=dtype, strict=False).implode()
     allowed = json_text(list(enum)).removeprefix("[").removesuffix("]")
     return Check(
@@ -107,7 +108,7 @@ def one_of(enum: Sequence[Any], accepted: Sequence[Any], dtype: type[pl.DataType
 
 def one_of_json(enum: Sequence[Any]) -> Check:
     """`enum` as a check on a column of canonical JSON text, for values of any type."""
-    return one_of(enum, [canonical(value) for value in enum], pl.String)
+    return one_of(enum, [canonical(value) for value in enum if fault_of(value) is None], pl.String)
 
 
 def _at(field: str, value: str, **more: Any) -> dict[str, Any]:
@@ -134,38 +135,24 @@ def _at_most_characters(limit: int) -> Check:
     )
 
 
-def _matches(pattern: str, path: str) -> Check:
-    return Check(
+def _searched(text: str, path: str) -> Iterator[Check]:
+    pattern = Pattern(text, path)
+    yield Check(
         "pattern",
-        _search(pattern, path),
+        pattern.matches,
         lambda field, value: say(
-            "{field} must match the pattern {pattern}: {value}.", **_at(field, value, pattern=pattern)
+            "{field} must match the pattern {pattern}: {value}.", **_at(field, value, pattern=text)
         ),
     )
-
-
-def _search(pattern: str, path: str) -> Callable[[pl.Expr], pl.Expr]:
-    """An unanchored search, in Rust where its regular expressions suffice, else (look-around, ...) in Python."""
-    try:
-        pl.Series([""]).str.contains(pattern)
-    except pl.exceptions.ComputeError:
-        pass
-    else:
-        return lambda column: column.str.contains(pattern)
-    try:
-        search = re.compile(pattern).search
-    except (re.error, OverflowError, RecursionError) as error:
-        raise InputError(
-            "{path}: the schema's pattern {pattern} is no regular expression ({error}). Correct it in the schema.",
-            path=path,
-            pattern=pattern,
-            error=str(error),
-        ) from error
-
-    def judge(texts: pl.Series) -> pl.Series:
-        return pl.Series([text is None or search(text) is not None for text in texts], dtype=pl.Boolean)
-
-    return lambda column: column.map_batches(judge, return_dtype=pl.Boolean)
+    if not pattern.linear:
+        yield Check(
+            "pattern",
+            pattern.decides,
+            lambda field, value: say(
+                "{field} takes too long to be searched for the pattern {pattern}: {value}.",
+                **_at(field, value, pattern=text),
+            ),
+        )
 
 
 def _has_format(name: str) -> Check:
@@ -188,7 +175,7 @@ def number_checks(field: Field, path: str, *, whole: bool) -> Iterator[Check]:
             fitting = [int(v) for v in numbers if v == v // 1 and abs(v) <= LARGEST_INTEGER]
             yield one_of(field.enum, fitting, pl.Int64)
         else:
-            yield one_of(field.enum, [float(v) for v in numbers], pl.Float64)
+            yield one_of(field.enum, list(_as_floats(numbers)), pl.Float64)
     yield from _bounds(field)
     if field.multiple_of is not None:
         if not field.multiple_of > 0:
@@ -198,6 +185,14 @@ def number_checks(field: Field, path: str, *, whole: bool) -> Iterator[Check]:
                 value=field.multiple_of,
             )
         yield _multiple_of(field.multiple_of, whole=whole)
+
+
+def _as_floats(numbers: Sequence[float]) -> Iterator[float]:
+    """Those of `numbers` that a 64-bit float holds exactly; no other can equal a number that was read."""
+    for number in numbers:
+        with suppress(OverflowError):
+            if float(number) == number:
+                yield float(number)
 
 
 def _bounds(field: Field) -> Iterator[Check]:

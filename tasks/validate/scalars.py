@@ -123,9 +123,9 @@ def read_boolean(value: Any) -> Reading:
 def read_string(value: Any) -> Reading:
     if isinstance(value, str):
         return Reading(value) if is_unicode(value) else Reading(fault="unicode")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return Reading(fault="type")
-    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+    if not (abs(value) <= LARGEST_INTEGER if isinstance(value, int) else math.isfinite(value)):
         return Reading(fault="type")
     return Reading(fault="type", fix=orjson.dumps(value).decode())
 

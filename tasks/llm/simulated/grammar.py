@@ -20,7 +20,7 @@ def seeded(seed: int, content: bytes) -> random.Random:
 Scene = dict[str, str]
 """What a record is about: the symbols that keep their value throughout it."""
 
-STICKY = frozenset({"topic", "object", "place", "person", "name", "n", "m", "unit"})
+STICKY = frozenset({"topic", "object", "objects", "place", "person", "staff", "name", "n", "m", "unit"})
 """Symbols chosen once a record, so that its question and its answer speak of the same things."""
 
 SLOT = re.compile(r"\{(\w+)\}")
@@ -50,6 +50,19 @@ class Grammar:
         return text
 
 
+class Swap:
+    """What replaces what in the seed that one record grows out of: the same word, the same other word throughout."""
+
+    def __init__(self, draw: Draw) -> None:
+        self.draw = draw
+        # One factor for all numbers of a record, so that "3 to 5 days" stays a range.
+        self.factor = FACTORS[int(draw() * len(FACTORS))]
+        self.words: dict[str, str] = {}
+
+
+FACTORS = (1, 1.25, 1.5, 2, 2.5, 3)
+
+
 class Words:
     """One language: its grammar and the words that may stand for each other in a seed's clause."""
 
@@ -61,25 +74,30 @@ class Words:
         self.grammar = Grammar(rules)
         self.classes = {word: tuple(words) for words in swaps for word in words}
         either = "|".join(sorted(map(re.escape, self.classes), key=len, reverse=True))
-        self.slots = re.compile(rf"(?<![\w-])((?:{either})|\d+)(?![\w-])" if language == "en" else rf"({either}|\d+)")
+        self.slots = re.compile(rf"(?<![\w-])((?:{either})|\d+)(?![\w-])" if language == "en" else rf"({either}|(?<![\d.:/-])\d+(?![\d.:/-]))")
 
     def swappable(self, clause: str) -> tuple[str, ...]:
         """`clause` cut so that the odd pieces are numbers and words that others may replace."""
         return tuple(self.slots.split(clause))
 
-    def swapped(self, pieces: tuple[str, ...], draw: Draw) -> str:
-        """The clause again, with its numbers and exchangeable words replaced."""
+    def swapped(self, pieces: tuple[str, ...], swap: Swap) -> str:
+        """The sentence again, with its numbers and exchangeable words replaced."""
         if len(pieces) == 1:
             return pieces[0]
-        return "".join([self._other(p, draw) if i & 1 else p for i, p in enumerate(pieces)])
+        return "".join([self._other(p, pieces[i - 1], swap) if i & 1 else p for i, p in enumerate(pieces)])
 
-    def _other(self, word: str, draw: Draw) -> str:
-        if words := self.classes.get(word):
-            return words[int(draw() * len(words))]
-        if word.startswith("0") or len(word) > 4:
-            return word
-        low = 10 ** (len(word) - 1)
-        return str(low + int(draw() * 9 * low))
+    def _other(self, word: str, before: str, swap: Swap) -> str:
+        if not (words := self.classes.get(word)):
+            # Leading zeros and four digits are codes and years.
+            return word if word.startswith("0") or len(word) > 3 else str(round(int(word) * swap.factor))
+        if word not in swap.words:
+            swap.words[word] = words[int(swap.draw() * len(words))]
+        other = swap.words[word]
+        article = before.endswith((" a ", " an "))
+        return word if article and (word[0] in VOWELS) is not (other[0] in VOWELS) else other
+
+
+VOWELS = "aeiouAEIOU"
 
 
 @functools.cache

@@ -5,9 +5,10 @@ import re
 from typing import Any
 
 from datasynth.tasks.llm.simulated.grammar import Draw, Scene
-from datasynth.tasks.llm.simulated.material import Profile
+from datasynth.tasks.llm.simulated.material import SPEAKER, SPOKEN, Profile
 from datasynth.tasks.llm.simulated.reading import Reading
 from datasynth.tasks.llm.simulated.shapes import Node, compile_shape, inferred_schema
+from datasynth.tasks.llm.simulated.sums import SUMS, Fits
 from datasynth.tasks.llm.simulated.texts import Writer, role_of
 
 TOPICS = frozenset({"topic", "category", "domain", "subject", "theme", "intent", "主题", "话题", "类别"})
@@ -25,7 +26,14 @@ class Inventor:
         self.draw = draw
         self.material = reading.material
         self.aims = reading.aims
-        self.writer = Writer(reading.words, reading.material, draw)
+        fields = reading.record.fields
+        self.writer = Writer(
+            reading.words,
+            reading.material,
+            draw,
+            sums=not reading.material.seeds and any(SUMS.search(f.about) for f in fields),
+            fits=_fits_of(next((f for f in fields if _is_result(f)), None)),
+        )
 
     def records(self, count: int) -> list[dict[str, Any]]:
         """`count` new records, none of them a seed."""
@@ -43,12 +51,31 @@ class Inventor:
 
     def _record(self) -> dict[str, Any]:
         scene: Scene = {}
+        origin, apt = self._origin()
         for name, value in self.aims.items():
             if name.rsplit(".", 1)[-1].lower() in TOPICS and isinstance(value, str) and value:
                 scene["topic"] = value
+                if not apt:
+                    scene["aimed"] = value
+        self.writer.begin(None if "aimed" in scene else origin)
         record = self.object(self.reading.record, scene)
         self._tell_apart(record, scene)
         return record
+
+    def _origin(self) -> tuple[int | None, bool]:
+        """The seed to grow a record out of: one of those closest to the aims; and whether it is on their topic."""
+        seeds = self.material.seeds
+        if not seeds:
+            return None, True
+        topics = {name for name in self.aims if name.lower() in TOPICS}
+
+        def closeness(seed: dict[str, Any]) -> tuple[int, int]:
+            met = [name for name, value in self.aims.items() if seed.get(name) == value]
+            return len(topics.intersection(met)), len(met)
+
+        close = [closeness(seed) for seed in seeds]
+        best = [i for i, near in enumerate(close) if near == max(close)]
+        return best[int(self.draw() * len(best))], max(close)[0] == len(topics)
 
     def object(self, node: Node, scene: Scene) -> dict[str, Any]:
         """An object of the shape `node`, or of the seeds' shape where the schema names no field."""
@@ -79,7 +106,9 @@ class Inventor:
         elif node.nullable and self.draw() < 0.1:
             return None
         elif node.enum:
-            value = node.enum[int(self.draw() * len(node.enum))]
+            own = self.material.at(node.path).of(self.writer.origin)
+            usual = own in node.enum and self.draw() < 0.6
+            value = own if usual else node.enum[int(self.draw() * len(node.enum))]
         else:
             value = self._made(node, scene)
         if isinstance(value, str) and value:
@@ -119,6 +148,11 @@ class Inventor:
         if items is None or items.kind == "any":
             inner = compile_shape(inferred_schema(self.material.at(f"{node.path}[]").values) or {"type": "string"})
             items = _placed(inner, f"{node.path}[]", node.name)
+        if self.writer.sums and items.kind == "string" and role_of(node.name) == "step":
+            steps = self.writer.steps(scene)
+            checks = [self.writer.expand("check", self.draw, scene) for _ in range(least - len(steps))]
+            # Where fewer are allowed, the last ones hold the answer.
+            return [*steps, *checks][-(node.max_items or len(steps) + len(checks)) :]
         values: list[Any] = []
         for trial in range(count * 4):
             value = self.value(items, scene)
@@ -138,19 +172,19 @@ class Inventor:
         pairs = max(1, math.ceil(least / 2) + int(self.draw() * (max(0, most // 2 - math.ceil(least / 2)) + 1)))
         if node.max_items is not None:
             pairs = max(1, min(pairs, node.max_items // 2))
-        texts = self.material.at(f"{node.path}[].{content}")
+        asked, answered = (self.material.at(f"{node.path}[]:{who}") for who in (first, second))
         turns = []
-        for number in range(pairs):
-            asked = self.writer.question(texts, scene) if number == 0 else self.writer.sentence("follow", scene)
-            turns += [{role: first, content: asked}, {role: second, content: self.writer.answer(texts, scene)}]
-            scene = {k: v for k, v in scene.items() if k in ("topic", "object", "person")}
+        for part in ((number, pairs) for number in range(pairs)):
+            turns += [{role: first, content: self.writer.question(asked, scene, part)}]
+            turns += [{role: second, content: self.writer.answer(answered, scene, part)}]
+            scene = {k: v for k, v in scene.items() if k in ("topic", "object", "person", "staff", "aimed")}
         return turns
 
     def _speakers(self, node: Node) -> tuple[str, str, str, str]:
         fields = node.items.fields if node.items else ()
         names = {f.name: f for f in fields} or dict.fromkeys(n for v in self._seed_turns(node) for n in v)
-        role = next((n for n in ("role", "from", "speaker") if n in names), "role")
-        content = next((n for n in ("content", "value", "text", "message") if n in names), "content")
+        role = next((n for n in SPEAKER if n in names), "role")
+        content = next((n for n in SPOKEN if n in names), "content")
         known = [str(v) for f in fields if f.name == role for v in f.enum] or [
             str(v[role]) for v in self._seed_turns(node) if role in v
         ]
@@ -165,12 +199,11 @@ class Inventor:
         """A number within the schema's bounds, or else within what the seeds show."""
         low, high = self._range(node)
         whole = node.kind == "integer"
-        if RESULTS.search(node.name.lower()) and not self.material.at(node.path).values:
-            # The result of the word problem that the record tells.
-            grammar = self.reading.words.grammar
-            product = int(grammar.expand("n", self.draw, scene)) * int(grammar.expand("m", self.draw, scene))
-            if low <= product <= high and not node.step:
-                return product
+        if self.writer.sums and _is_result(node):
+            self.writer.pose(scene)
+            result = float(scene["result"])
+            if self.writer.fits(result):
+                return int(result) if result.is_integer() else result
         if node.step:
             steps = max(0, math.floor(high / node.step) - math.ceil(low / node.step))
             value = (math.ceil(low / node.step) + int(self.draw() * (steps + 1))) * node.step
@@ -204,10 +237,25 @@ class Inventor:
         if not (isinstance(chosen, list) and isinstance(rejected, list) and chosen and isinstance(chosen[-1], dict)):
             return
         last = dict(chosen[-1])
-        for key in ("content", "value", "text", "message"):
+        for key in SPOKEN:
             if isinstance(last.get(key), str):
                 last[key] = self.writer.shorter(last[key], scene)
                 record["rejected"] = [*chosen[:-1], last]
+
+
+def _is_result(node: Node) -> bool:
+    return node.kind in ("integer", "number") and bool(RESULTS.search(node.name.lower()))
+
+
+def _fits_of(node: Node | None) -> Fits:
+    """Whether a number may stand in `node`; any may where there is no such field."""
+    if node is None:
+        return lambda number: True
+    return lambda number: (
+        node.low <= number <= node.high
+        and (node.kind == "number" or number == int(number))
+        and not (node.step and number % node.step)
+    )
 
 
 def _placed(node: Node, path: str, name: str | None = None) -> Node:

@@ -1,4 +1,4 @@
-"""What the seeds of a prompt lend to new records: their clauses, their short values, their lengths and ranges."""
+"""What the seeds of a prompt lend to new records: their sentences, their short values, their lengths and ranges."""
 
 import functools
 import re
@@ -8,8 +8,8 @@ from typing import Any
 
 from datasynth.tasks.llm.simulated.grammar import Words, words_of
 
-ENGLISH_BREAK = re.compile(r"(?<=[.!?;:])\s+|\s*[,;:]\s+|\s+[–—-]\s+|\n+")
-CHINESE_BREAK = re.compile(r"[，。；！？：、,;!?:\n]+")
+ENGLISH_END = re.compile(r"(?<=[.!?])\s+|\n+")
+CHINESE_END = re.compile(r"(?<=[。；！？;!?])|\n+")
 CHINESE = re.compile(r"[㐀-鿿]")
 KANA = re.compile(r"[ぁ-ヿ]")
 ASKS_CHINESE = re.compile(r"吗|呢|怎|什么|为何|哪|多少|如何|能否|是否|能不能|可不可以|几")
@@ -17,7 +17,6 @@ ASKS_ENGLISH = re.compile(
     r"^(how|what|why|when|where|who|which|is|are|can|could|should|do|does|did|will|would)\b", re.IGNORECASE
 )
 CODED = re.compile(r"^(?=.*\d)[\w.\-/#:%$€£¥+]+$")
-LEADING = re.compile(r"^(?:and|or|so|but|then|because|which|that|若|且|并|再|而)\s*", re.IGNORECASE)
 
 
 def is_chinese(text: str) -> bool:
@@ -30,8 +29,8 @@ def is_chinese(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Clause:
-    """A piece of a seed's text, cut at its exchangeable words (odd positions)."""
+class Sentence:
+    """A sentence of a seed, without its full stop, cut at its exchangeable words (odd positions)."""
 
     pieces: tuple[str, ...]
     asks: bool
@@ -42,11 +41,14 @@ class Profile:
     """What the seeds hold at one path."""
 
     values: list[Any] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)
+    """Of each value, the position of the seed that it stands in."""
     sizes: list[int] = field(default_factory=list)
     """Numbers of items, where the values are arrays."""
     texts: tuple[str, ...] = ()
     """Those of the values that are strings and not empty."""
-    clauses: tuple[Clause, ...] = ()
+    sentences: dict[int, list[Sentence]] = field(default_factory=dict)
+    """By seed, in the order of its text."""
     short: bool = False
     """Whether they are labels rather than sentences."""
     length: float = 0.0
@@ -59,17 +61,23 @@ class Profile:
     """The share of strings that are empty."""
 
     def settle(self, words: Words) -> None:
-        strings = [v for v in self.values if isinstance(v, str)]
-        texts = [v for v in strings if v.strip()]
+        strings = [(v, o) for v, o in zip(self.values, self.origins, strict=True) if isinstance(v, str)]
+        texts = [v for v, _ in strings if v.strip()]
         if not texts:
             return
         self.texts = tuple(texts)
         self.blank = 1 - len(texts) / len(strings)
         self.coded = all(map(CODED.match, texts))
         self.length = sum(map(len, texts)) / len(texts)
-        self.short = all(_is_label(t) for t in texts)
-        self.clauses = tuple(c for t in texts for c in clauses_of(t, words.language))
+        self.short = all(map(_is_label, texts))
         self.asks = sum(t.rstrip().endswith(("?", "？")) for t in texts) * 2 >= len(texts)
+        for text, origin in strings:
+            if found := sentences_of(text, words.language):
+                self.sentences.setdefault(origin, []).extend(found)
+
+    def of(self, origin: int | None) -> Any:
+        """The first value of the seed `origin`; None where it has none."""
+        return self.values[self.origins.index(origin)] if origin in self.origins else None
 
 
 def _is_label(text: str) -> bool:
@@ -79,51 +87,69 @@ def _is_label(text: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def clauses_of(text: str, language: str) -> tuple[Clause, ...]:
-    """The clauses of `text` long enough to mean something, without the conjunctions that led to them."""
+def sentences_of(text: str, language: str) -> tuple[Sentence, ...]:
+    """The sentences of `text` that are long enough to mean something."""
     # Cached because a run shows the same few seeds over and over.
-    return tuple(_clauses(text, words_of(language)))
+    return tuple(_sentences(text, words_of(language)))
 
 
-def _clauses(text: str, words: Words) -> Iterator[Clause]:
+def _sentences(text: str, words: Words) -> Iterator[Sentence]:
     chinese = words.language == "zh"
-    for part in (CHINESE_BREAK if chinese else ENGLISH_BREAK).split(text[:2000]):
-        clause = LEADING.sub("", part.strip(" \t.!?…。！？"))
-        if any(clause.count(a) != clause.count(b) for a, b in ("()", "“”", "（）", "[]", "{}", "《》")):
+    for part in (CHINESE_END if chinese else ENGLISH_END).split(text[:2000]):
+        sentence = part.strip(" \t.!?…。！？；;")
+        if any(sentence.count(a) != sentence.count(b) for a, b in ("()", "“”", "（）", "[]", "{}", "《》")):
             continue
-        if clause.count('"') % 2 or clause.count("`") % 2 or clause.startswith(("'", "”", "-", "#", "*")):
+        if sentence.count('"') % 2 or sentence.count("`") % 2 or sentence.startswith(("”", "-", "#", "*", "|")):
             continue
-        asks = bool(ASKS_CHINESE.search(clause) if chinese else ASKS_ENGLISH.search(clause))
-        if not (3 if asks else 5) <= len(clause) <= 90 if chinese else not 3 <= len(clause.split()) <= 30:
+        asks = part.rstrip().endswith(("?", "？"))
+        if not asks and part.strip() == sentence:
+            # People often leave the question mark out, but hardly ever put a full stop in its place.
+            asks = bool(ASKS_CHINESE.search(sentence) if chinese else ASKS_ENGLISH.search(sentence))
+        if not (3 if asks else 5) <= len(sentence) <= 160 if chinese else not 3 <= len(sentence.split()) <= 60:
             continue
-        yield Clause(words.swappable(clause), asks)
+        yield Sentence(words.swappable(sentence), asks)
 
 
 class Material:
-    """The seeds by path: `a.b` for a field of an object, `a[]` for the items of an array."""
+    """The seeds by path: `a.b` for a field of an object, `a[]` for the items of an array, `a[]:user` for what the
+    speaker `user` says in a list of messages.
+    """
 
     def __init__(self, seeds: Sequence[dict[str, Any]], words: Words) -> None:
         self.seeds = seeds
         self.profiles: dict[str, Profile] = {}
-        for seed in seeds:
-            self._take(seed, "")
+        for origin, seed in enumerate(seeds):
+            self._take(seed, "", origin)
         for profile in self.profiles.values():
             profile.settle(words)
 
-    def _take(self, value: Any, path: str) -> None:
+    def _take(self, value: Any, path: str, origin: int) -> None:
         profile = self.profiles.setdefault(path, Profile())
         profile.values.append(value)
+        profile.origins.append(origin)
         if isinstance(value, dict):
             for key, inner in value.items():
-                self._take(inner, f"{path}.{key}" if path else str(key))
+                self._take(inner, f"{path}.{key}" if path else str(key), origin)
         elif isinstance(value, list):
             profile.sizes.append(len(value))
             for inner in value:
-                self._take(inner, f"{path}[]")
+                self._take(inner, f"{path}[]", origin)
+                if isinstance(inner, dict) and (spoken := _spoken(inner)):
+                    self._take(spoken[1], f"{path}[]:{spoken[0]}", origin)
 
     def at(self, path: str) -> Profile:
         """What the seeds hold at `path`; an empty profile where they hold nothing."""
         return self.profiles.get(path) or NOTHING
+
+
+SPEAKER, SPOKEN = ("role", "from", "speaker"), ("content", "value", "text", "message")
+"""Names under which a message keeps who says it, and what."""
+
+
+def _spoken(message: dict[str, Any]) -> tuple[str, str] | None:
+    speaker = next((message[k] for k in SPEAKER if isinstance(message.get(k), str)), None)
+    text = next((message[k] for k in SPOKEN if isinstance(message.get(k), str)), None)
+    return (speaker, text) if speaker is not None and text is not None else None
 
 
 NOTHING = Profile()

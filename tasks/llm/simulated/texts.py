@@ -1,12 +1,13 @@
-"""New texts out of the seeds' clauses and the server's own words."""
+"""New texts out of the seeds' sentences and the server's own words."""
 
 import functools
 import re
 
-from datasynth.tasks.llm.simulated.grammar import Draw, Scene, Words
-from datasynth.tasks.llm.simulated.material import Material, Profile
+from datasynth.tasks.llm.simulated.grammar import Draw, Scene, Swap, Words
+from datasynth.tasks.llm.simulated.material import Material, Profile, Sentence
 from datasynth.tasks.llm.simulated.patterns import formatted, matching
 from datasynth.tasks.llm.simulated.shapes import Node
+from datasynth.tasks.llm.simulated.sums import Fits, pose, question_of, steps_of
 
 ROLES: tuple[tuple[str, frozenset[str]], ...] = tuple(
     (role, frozenset(names.split()))
@@ -38,10 +39,16 @@ ROLES: tuple[tuple[str, frozenset[str]], ...] = tuple(
 LABELLED = frozenset({"label", "unit", ""})
 """Roles whose short seed values are a list to choose from; `""` is a field that tells nothing by its name."""
 
-SUMS = re.compile(r"problem|conver|arithmetic|math|calculat|word prob|应用题|换算|计算|数学")
 AFTER_STOP = re.compile(r"([.!?] )([a-z])")
 DEFAULT_LENGTH = {"en": 120, "zh": 45}
 """Characters of an answer where no seed shows how long answers are."""
+OWN_SHARE = 0.7
+"""Least length of new sentences, relative to what is taken from a seed: two records that grow out of the same seed
+then share less than half of their words."""
+OWN_LEAST = {"en": 110, "zh": 32}
+"""The same in characters, for seeds of a few words."""
+MOST = 4000
+"""Characters after which an answer is not made longer, however long those of the seeds are."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -52,14 +59,26 @@ def role_of(name: str) -> str:
 
 
 class Writer:
-    """Writes the texts of one reply."""
+    """Writes the texts of one record after the other."""
 
-    def __init__(self, words: Words, material: Material, draw: Draw) -> None:
+    def __init__(self, words: Words, material: Material, draw: Draw, *, sums: bool, fits: Fits) -> None:
+        """Args:
+        sums: whether records are word problems.
+        fits: whether a number may be the answer to one.
+        """
         self.words = words
         self.material = material
         self.draw = draw
+        self.sums = sums
+        self.fits = fits
         self.expand = words.grammar.expand
         self.chinese = words.language == "zh"
+        self.begin(None)
+
+    def begin(self, origin: int | None) -> None:
+        """Starts a record that grows out of the seed `origin`, or out of no seed."""
+        self.origin = origin
+        self.swap = Swap(self.draw)
 
     def string(self, node: Node, scene: Scene) -> str:
         """A value for a string field that has no `enum`."""
@@ -89,47 +108,111 @@ class Writer:
         if profile.coded:
             return re.sub(r"\d", lambda found: str(int(draw() * 9) + 1), texts[int(draw() * len(texts))])
         if profile.short and role in LABELLED:
-            return texts[int(draw() * len(texts))]
+            own = profile.of(self.origin)
+            return own if own and draw() < 0.8 else texts[int(draw() * len(texts))]
         return None
 
     def _composed(self, role: str, node: Node, profile: Profile, scene: Scene) -> str:
+        if role == "label" and self.sums:
+            self.pose(scene)
+            return self.expand(f"label_{scene['kind']}", self.draw, scene)
         if role in ("label", "title", "full_name", "place", "unit"):
             return self.expand(role, self.draw, scene)
         if role == "step":
-            return self.expand("step" if SUMS.search(node.about) else "action", self.draw, scene)
+            return self.expand("action", self.draw, scene)
         if role == "vague":
-            return self.sentence("vague", scene)
+            return self.poorer(profile, scene)
         if role == "ask" or (role == "" and profile.asks):
-            return self.question(profile, scene, sums=bool(SUMS.search(node.about)))
-        if role == "" and not profile.texts and SUMS.search(node.about):
+            return self.question(profile, scene)
+        if role == "" and not profile.texts and self.sums:
             return self.sentence("title", scene)
         return self.answer(profile, scene)
 
-    def question(self, profile: Profile, scene: Scene, *, sums: bool = False) -> str:
-        """A request of one or two sentences; most of them grow out of a seed's clause where there are seeds."""
-        draw = self.draw
-        if profile.clauses and draw() < 0.8:
-            clause = profile.clauses[int(draw() * len(profile.clauses))]
-            scene["seed"] = self.words.swapped(clause.pieces, draw)
-            symbol = "ask_seeded" if clause.asks or not self.chinese else "ask_stated"
-            return self._finished(self.expand(symbol, draw, scene), asks=clause.asks or self.chinese)
-        return self.sentence("problem" if sums else "ask", scene)
+    def pose(self, scene: Scene) -> None:
+        """Makes sure that `scene` has a word problem."""
+        pose(scene, self.words.grammar, self.draw, self.fits)
 
-    def answer(self, profile: Profile, scene: Scene) -> str:
-        """Sentences up to about the length that the seeds have."""
-        draw = self.draw
-        wanted = (profile.length or DEFAULT_LENGTH[self.words.language]) * (0.75 + 0.5 * draw())
+    def steps(self, scene: Scene) -> list[str]:
+        """The steps that solve the word problem of `scene`, in order."""
+        self.pose(scene)
+        return [self.expand(symbol, self.draw, scene) for symbol in steps_of(scene)]
+
+    def question(self, profile: Profile, scene: Scene, part: tuple[int, int] = (0, 1)) -> str:
+        """A request: what the record's seed asks, in other circumstances; else one of the server's own.
+
+        `part`: which of how many portions of the seed's sentences; a conversation uses them up one by one.
+        """
+        taken = self._taken(profile, part)
+        if not taken:
+            return self._own_question(scene, later=part[0] > 0)
         text = ""
-        while not text or len(text) < wanted - 30:
-            if profile.clauses and draw() < (0.35 if text else 0.75):
-                clause = profile.clauses[int(draw() * len(profile.clauses))]
-                scene["seed"] = self.words.swapped(clause.pieces, draw)
-                text = self._joined(text, self.sentence("say_seeded", scene))
-            else:
-                text = self._joined(text, self.sentence("say", scene))
-            if len(text) > 6000:
-                break
+        for sentence in taken:
+            scene["seed"] = self.words.swapped(sentence.pieces, self.swap)
+            last = sentence is taken[-1] and not any(s.asks for s in taken)
+            said = self.expand("stated", self.draw, scene) if last and self.chinese else scene["seed"]
+            text = self._joined(text, self._finished(said, asks=sentence.asks or (last and self.chinese)))
+        wanted = len(text) + max(len(text) * OWN_SHARE, OWN_LEAST[self.words.language] * (0.5 + self.draw()))
+        front = self.draw() < 0.6
+        if front:
+            text = self._joined(self.sentence("before", scene), text)
+        if not front or len(text) < wanted:
+            text = self._joined(text, self.sentence("after", scene))
+        while len(text) < wanted:
+            text = self._joined(self._another("before", scene, text), text)
         return text
+
+    def _own_question(self, scene: Scene, *, later: bool) -> str:
+        if later:
+            return self.sentence("follow_seeded" if self.material.seeds else "follow", scene)
+        if self.sums:
+            self.pose(scene)
+            return self.sentence(question_of(scene), scene)
+        return self.sentence("ask_topic" if "aimed" in scene else "ask", scene)
+
+    def answer(self, profile: Profile, scene: Scene, part: tuple[int, int] = (0, 1)) -> str:
+        """What the record's seed answers, with sentences of the server's own; about as long as the seeds' answers."""
+        draw = self.draw
+        taken = self._taken(profile, part)
+        if self.sums and not taken:
+            return " ".join(map(self._finished, self.steps(scene)))
+        text, own = "", 0
+        for sentence in taken:
+            said = self.words.swapped(sentence.pieces, self.swap)
+            text = self._joined(text, self._finished(said, asks=sentence.asks))
+        if self.material.seeds:
+            first, later = "say_topic" if "aimed" in scene else "more", "more"
+        else:
+            first = later = "say"
+        usual = (profile.length or DEFAULT_LENGTH[self.words.language]) * (0.75 + 0.5 * draw()) / part[1] - 30
+        least = max(len(text) * OWN_SHARE, min(usual, MOST) - len(text), 1)
+        if taken:
+            least = max(least, OWN_LEAST[self.words.language] * (0.5 + draw()))
+        while own < least:
+            more = self._another(later if own else first, scene, text)
+            own += len(more)
+            text = self._joined(text, more)
+        return text
+
+    def _another(self, symbol: str, scene: Scene, text: str) -> str:
+        """A sentence that does not end like one in `text`, as two from the same rule would."""
+        for _ in range(3):
+            if (more := self.sentence(symbol, scene))[-8:] not in text:
+                break
+        return more
+
+    def poorer(self, profile: Profile, scene: Scene) -> str:
+        """What a careless writer would answer: the seed's own poor answer and vague words."""
+        taken = self._taken(profile, (0, 1))[:2]
+        said = [self._finished(self.words.swapped(s.pieces, self.swap), asks=s.asks) for s in taken]
+        vague = [self.sentence("vague_seeded" if said else "vague", scene) for _ in range(1 if said else 2)]
+        return ("" if self.chinese else " ").join(said + vague)
+
+    def _taken(self, profile: Profile, part: tuple[int, int]) -> list[Sentence]:
+        """Most of the sentences in one portion of the seed's text; none if it has none."""
+        found = profile.sentences.get(self.origin, ()) if self.origin is not None else ()
+        number, of = part
+        portion = found[len(found) * number // of : len(found) * (number + 1) // of]
+        return [s for s in portion if self.draw() < 0.7] or list(portion[:1])
 
     def shorter(self, than: str, scene: Scene) -> str:
         """A vague answer, shorter than the text `than` and different from it."""

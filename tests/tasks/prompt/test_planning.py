@@ -1,5 +1,6 @@
 """Which seeds each call shows and what it aims at."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -83,6 +84,25 @@ def test_seeds_come_in_varied_combinations() -> None:
     assert len(combinations) > 30
 
 
+@given(seeds=st.integers(2, 9), shown=st.integers(1, 8), calls=st.integers(2, 40), random_seed=st.integers(0, 9))
+def test_neighbouring_calls_show_different_seeds(seeds: int, shown: int, calls: int, random_seed: int) -> None:
+    plan = _plan(_recipe(seeds=seeds), calls, seed_sample_count=min(shown, seeds - 1), random_seed=random_seed)
+    assert all(set(a.seeds) != set(b.seeds) for a, b in itertools.pairwise(plan))
+
+
+@given(sizes=st.lists(st.integers(2, 5), min_size=1, max_size=7), random_seed=st.integers(0, 9))
+def test_neighbouring_calls_aim_at_different_niches(sizes: list[int], random_seed: int) -> None:
+    fields = [Field(name=f"f{i}", enum=tuple(range(size)), type="integer") for i, size in enumerate(sizes)]
+    plan = _plan(_recipe(*fields), 60, random_seed=random_seed)
+    assert all(a.aim != b.aim for a, b in itertools.pairwise(plan))
+
+
+@pytest.mark.parametrize("seeds", [0, 1, 3])
+def test_a_recipe_with_no_more_seeds_than_a_call_shows_has_them_in_every_call(seeds: int) -> None:
+    plan = _plan(_recipe(seeds=seeds), 4, seed_sample_count=3)
+    assert [sorted(call.seeds) for call in plan] == [list(range(seeds))] * 4
+
+
 def test_rounds_and_random_seeds_shuffle_differently() -> None:
     recipe = _recipe(seeds=10)
     plans = [_plan(recipe, 5), _plan(recipe, 5, round=2), _plan(recipe, 5, random_seed=1)]
@@ -145,6 +165,7 @@ def test_the_support_example_is_spread_over_category_and_difficulty(example: Exa
     found = {a.name: a for a in attributes(example("support_zh"), detection, _settings())}
     assert set(found) == {"category", "difficulty"}
     assert found["category"].values == ("物流", "支付", "售后", "会员", "发票")
+    assert (found["category"].open, found["difficulty"].open) == (True, False)
 
 
 def test_the_unit_example_is_spread_over_units_and_grades(example: Examples) -> None:
@@ -186,6 +207,12 @@ def test_the_text_that_gives_the_data_its_kind_is_never_aimed_at() -> None:
     seeds = tuple({"text": "t", "task": ("a", "b")[i % 2]} for i in range(8))
     recipe = _recipe(Field(name="task"), seeds=seeds)
     assert attributes(recipe, Detection(kind="generic", roles={"instruction": "task"}), _settings()) == ()
+
+
+def test_the_score_of_an_answer_is_no_aim_but_that_of_a_thing_is() -> None:
+    recipe = _recipe(Field(name="quality", type="integer", minimum=1, maximum=5))
+    assert attributes(recipe, Detection(kind="instruction_response"), _settings()) == ()
+    assert _names(recipe) == ["quality"]
 
 
 def test_a_flag_is_aimed_at_only_if_the_seeds_show_both_values() -> None:

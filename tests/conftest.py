@@ -1,0 +1,71 @@
+"""What tests of the whole share: a Prefect server, simulated endpoints and an S3 server, each real and on loopback."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from datasynth.prefect_setup import LocalServer
+from datasynth.tasks.llm.simulated.process import SimulatedServer
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "datarecipe"
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The shipped analyses."""
+    return EXAMPLES
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect API with an empty home of its own."""
+    home = tmp_path_factory.mktemp("prefect")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(home))
+        patch.delenv("PREFECT_API_URL", raising=False)
+        server = LocalServer(verbose=False)
+    server.wait()
+    yield server.api_url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def prefect(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """This process's flows run against `prefect_api`."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_HOME,
+        PREFECT_LOCAL_STORAGE_PATH,
+        PREFECT_LOGGING_TO_API_ENABLED,
+        temporary_settings,
+    )
+
+    home = tmp_path_factory.mktemp("prefect-client")
+    with temporary_settings(
+        {
+            PREFECT_API_URL: prefect_api,
+            PREFECT_HOME: home,
+            PREFECT_LOCAL_STORAGE_PATH: home / "storage",
+            PREFECT_LOGGING_TO_API_ENABLED: False,
+        }
+    ):
+        yield
+
+
+@pytest.fixture(scope="session")
+def _endpoint_process() -> Iterator[SimulatedServer]:
+    with SimulatedServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+def endpoint(_endpoint_process: SimulatedServer) -> Iterator[SimulatedServer]:
+    """A simulated endpoint that remembers nothing and has every knob at its default."""
+    from dataclasses import asdict
+
+    from datasynth.tasks.llm.simulated.knobs import Knobs
+
+    _endpoint_process.set(**asdict(Knobs()))
+    _endpoint_process.reset()
+    return _endpoint_process
