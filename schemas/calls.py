@@ -107,6 +107,8 @@ class Reply:
     """As the endpoint named it, which may be a dated version of the one asked for."""
     request_id: str = ""
     service_tier: str = "standard"
+    metered: bool = True
+    """False where the endpoint did not say what was used: `usage` is then all zero and the cost unknown."""
     simulated: bool = False
     """True when the endpoint said that no language model wrote this (header `x-datasynth-simulated`)."""
 

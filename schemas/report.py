@@ -43,14 +43,19 @@ def _added(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
 
 
 class Spend(Frozen):
-    """What the model cost. `cost_usd` is None where the price is unknown."""
+    """What the model cost. `cost_usd` is None where the price, or the usage of a reply, is unknown."""
 
     calls: int = 0
     """Replies paid for."""
     usage: Usage = Usage()
     cost_usd: float | None = 0.0
     possible_usd: float = 0.0
-    """Worst case of calls that ended without an answer (timeouts, resets): the provider may have billed them."""
+    """Worst case of calls of which nobody said what they cost: ended without an answer (timeouts, resets) or answered
+    without usage. The provider may have billed them."""
+    possible_tokens: int = 0
+    """The same in tokens."""
+    possible_calls: int = 0
+    """How many such calls ended without an answer."""
 
     def __add__(self, other: "Spend") -> "Spend":
         known = self.cost_usd is not None and other.cost_usd is not None
@@ -59,6 +64,8 @@ class Spend(Frozen):
             usage=self.usage + other.usage,
             cost_usd=(self.cost_usd or 0) + (other.cost_usd or 0) if known else None,
             possible_usd=self.possible_usd + other.possible_usd,
+            possible_tokens=self.possible_tokens + other.possible_tokens,
+            possible_calls=self.possible_calls + other.possible_calls,
         )
 
 

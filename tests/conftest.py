@@ -37,6 +37,7 @@ def prefect(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         PREFECT_API_URL,
         PREFECT_HOME,
         PREFECT_LOCAL_STORAGE_PATH,
+        PREFECT_LOGGING_LEVEL,
         PREFECT_LOGGING_TO_API_ENABLED,
         temporary_settings,
     )
@@ -48,6 +49,7 @@ def prefect(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             PREFECT_HOME: home,
             PREFECT_LOCAL_STORAGE_PATH: home / "storage",
             PREFECT_LOGGING_TO_API_ENABLED: False,
+            PREFECT_LOGGING_LEVEL: "ERROR",
         }
     ):
         yield

@@ -62,7 +62,7 @@ def settings_template() -> str:
         default = SynthesisSettings.model_fields[setting.field].get_default(call_default_factory=True)
         if isinstance(setting, SimulationKnobs):
             default = {"latency": 0.2}
-        lines += ["", f"# {translated(setting.help or '')}", f"#{setting.field}: {_yaml(default)}".rstrip()]
+        lines += ["", f"# {translated(setting.file_help)}", f"#{setting.field}: {_yaml(default)}".rstrip()]
     return "\n".join(lines) + "\n"
 
 

@@ -12,18 +12,20 @@ from datasynth.schemas.errors import InputError
 class Setting(Option):
     """An option that stands for one settings field. Its value goes there as typed; the settings judge it."""
 
-    def __init__(self, *names: str, field: str, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *names: str, field: str, value: Any = None, file_help: str | None = None, **kwargs: Any) -> None:
         """
         Args:
             names: As on the command line, short form first.
             field: The `SynthesisSettings` field.
             value: For a flag, what the field becomes.
+            file_help: What the field means in a settings file, where that is not what the option means.
             kwargs: Of `Option`.
         """
         # The name of the field keeps `--format` and such from shadowing builtins, and cannot clash.
         super().__init__([*names, field], is_flag=True if value is not None else None, expose_value=False, **kwargs)
         self.field = field
         self.value = value
+        self.file_help = file_help or self.help or ""
         self.callback = self._keep
 
     @property
@@ -164,7 +166,13 @@ def _prompt_options() -> tuple[Setting, ...]:
             help="Jaccard similarity from which two records are near-duplicates.",
         ),
         Setting("--seed", field="random_seed", metavar="N", shown="0", help="Seed of the run's random choices."),
-        Setting("--no-validate", field="validate_records", value=False, help="Skip validation and deduplication."),
+        Setting(
+            "--no-validate",
+            field="validate_records",
+            value=False,
+            help="Skip validation and deduplication.",
+            file_help="Validate and deduplicate.",
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 
 import click
 
@@ -25,7 +26,7 @@ class Speech:
         self.verbose = False
         self.words = tuple(words)
         self.language = language_of_environment()
-        for word, following in zip(words, [*words[1:], ""], strict=True):
+        for word, following in pairwise([*words, ""]):
             name, equals, value = word.partition("=")
             if name == "--lang" and (chosen := value if equals else following) in LANGUAGES:
                 self.language = "zh" if chosen == "zh" else "en"

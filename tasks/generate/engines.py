@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 
 from datasynth.schemas.calls import Shard, ShardReceipt
@@ -47,7 +46,7 @@ class OpenEngine:
             endpoint = Endpoint(endpoint.provider, endpoint.model, self.server.url, "simulated", None)
         self.journal = Journal(Store(place.journal_url))
         budget = Budget(price, max_cost=settings.max_cost, max_tokens=settings.max_tokens, max_calls=settings.max_calls)
-        budget.take_over(self.journal.spend(), [(Decimal(i.cost), i.tokens) for i in self.journal.abandoned()])
+        budget.take_over(self.journal.spend(), self.journal.abandoned())
         self._loop = LoopThread(f"engine-{settings.run_id}")
         self.engine = self._loop.run(_open(endpoint, self.journal, budget, place, gate))
 

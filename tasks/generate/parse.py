@@ -143,6 +143,8 @@ TOKEN = re.compile(r"""\s+|[{}\[\],:，："'“＂]|//|/\*|\#\s|[^\s{}\[\],:，�
 # A quotation mark ends a string if what follows could follow a value or key; else it stands inside, unescaped.
 AFTER_STRING = re.compile(r"\s*(?:[,:}\]]|//|/\*|\Z)")
 AFTER_TYPOGRAPHIC_STRING = re.compile(r"\s*(?:[,:}\]：]|，\s*[“＂\"]|\Z)")
+AFTER_OBJECT = re.compile(r"\s*(?:[,，{}\]`]|//|/\*|#|\Z)")
+REST_OF_STRING = re.compile(r"""[^\n]{0,200}["']\s*[,}\]]""")
 # What begins JSON that may hold records, as opposed to a bracket in prose.
 OPENING = re.compile(r"""\[\s*(?:[\[{\]]|//|/\*|\#\s)|\{\s*(?:["'“＂]|[^\W\d]\w*\s*[:：]|//|/\*|\#\s)""")
 
@@ -221,7 +223,7 @@ class _Harvest:
                 if span.end is not None or inner.kind == "[":
                     self._gather(inner, in_list=False)
         else:
-            self._repair(span)
+            self._repair(span, span.end or 0, in_list=in_list)
 
     def _wraps(self, span: _Span) -> bool:
         if span.keys == ["records"] and "records" in self.names:
@@ -229,9 +231,12 @@ class _Harvest:
             return any(self.names & _keys(element) for element in elements)
         return self.names.isdisjoint(span.keys)
 
-    def _repair(self, span: _Span) -> None:
-        segment = self.text[span.start : span.end]
-        value = _repaired(segment) if len(segment) <= MAX_REPAIR and span.depth <= MAX_REPAIR_DEPTH else None
+    def _repair(self, span: _Span, end: int, *, in_list: bool) -> None:
+        segment = self.text[span.start : end]
+        # With the rest of a string behind it, a brace inside of that string was mistaken for the object's end.
+        whole = AFTER_OBJECT.match(self.text, end) or not (in_list or REST_OF_STRING.match(self.text, end))
+        fits = len(segment) <= MAX_REPAIR and span.depth <= MAX_REPAIR_DEPTH
+        value = _repaired(segment) if whole and fits else None
         if isinstance(value, dict) and not self.names.isdisjoint(value):
             self._take(value)
         else:

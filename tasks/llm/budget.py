@@ -42,19 +42,19 @@ class Budget:
         self._held_cost = Decimal(0)
         self._held_tokens = 0
 
-    def take_over(self, spend: Spend, abandoned: Iterable[tuple[Decimal, int]] = ()) -> None:
+    def take_over(self, spend: Spend, abandoned: Iterable[Reservation] = ()) -> None:
         """Counts what earlier processes of the same run spent.
 
         Args:
             spend: what was billed, and may have been.
-            abandoned: worst cost and tokens of each call that was in flight when its process was killed.
+            abandoned: worst case of each call that was in flight when its process was killed.
         """
         self.cost = Decimal(str(spend.cost_usd or 0)) + Decimal(str(spend.possible_usd))
-        self.tokens = spend.usage.total
-        self.calls = spend.calls
-        for cost, tokens in abandoned:
-            self.cost += cost
-            self.tokens += tokens
+        self.tokens = spend.usage.total + spend.possible_tokens
+        self.calls = spend.calls + spend.possible_calls
+        for worst in abandoned:
+            self.cost += worst.cost
+            self.tokens += worst.tokens
             self.calls += 1
 
     @property
@@ -98,10 +98,10 @@ class Budget:
         self.calls += 1
         return cost
 
-    def write_off(self, held: Reservation) -> Decimal:
-        """Counts a call that left and never answered as spent in full, since the provider may have billed it."""
+    def write_off(self, held: Reservation) -> Reservation:
+        """Counts a call as spent in full of which nobody says what it cost; returns its worst case."""
         self.release(held)
         self.cost += held.cost
         self.tokens += held.tokens
         self.calls += 1
-        return held.cost
+        return held

@@ -106,22 +106,21 @@ class AnthropicClient(_Client):
         return body
 
     async def send(self, request: Request) -> tuple[Reply, httpx2.Headers]:
-        body = self.body(request)
+        body, sent = self.body(request), self._optional(request)
         try:
             if request.max_tokens > STREAM_FROM:
                 return await self._stream(body)
             response = await self._sdk.post("/v1/messages", cast_to=httpx2.Response, body=body)
         except anthropic.APIStatusError as error:
-            raise failure_of_status(
-                error.status_code, error.body, error.response.headers, self._optional(request)
-            ) from error
+            raise failure_of_status(error.status_code, error.body, error.response.headers, sent) from error
         except anthropic.APIError as error:
             raise _unanswered(error, timed_out=isinstance(error, anthropic.APITimeoutError)) from error
         return anthropic_reply(_json(response), response.headers), response.headers
 
     async def _stream(self, body: dict[str, Any]) -> tuple[Reply, httpx2.Headers]:
-        body = {k: v for k, v in body.items() if k != "temperature"}  # the SDK's typed method no longer takes it
-        async with self._sdk.messages.stream(**body) as stream:
+        # The SDK's typed method no longer takes a temperature, though older models still do.
+        extra = {"temperature": body.pop("temperature")} if "temperature" in body else None
+        async with self._sdk.messages.stream(**body, extra_body=extra) as stream:
             message = await stream.get_final_message()
             headers = stream.response.headers
         return anthropic_reply(message.model_dump(mode="json"), headers), headers
@@ -147,7 +146,7 @@ class OpenAIClient(_Client):
         )
 
     def body(self, request: Request) -> dict[str, Any]:
-        """The request's JSON. The system prompt comes first and never changes, which is what automatic caching needs."""
+        """The request's JSON. The system prompt comes first and never changes, as automatic caching needs it."""
         send = self._optional(request)
         body: dict[str, Any] = {
             "model": request.model,
@@ -162,12 +161,11 @@ class OpenAIClient(_Client):
         return body
 
     async def send(self, request: Request) -> tuple[Reply, httpx2.Headers]:
+        body, sent = self.body(request), self._optional(request)
         try:
-            response = await self._sdk.post("/chat/completions", cast_to=httpx2.Response, body=self.body(request))
+            response = await self._sdk.post("/chat/completions", cast_to=httpx2.Response, body=body)
         except openai.APIStatusError as error:
-            raise failure_of_status(
-                error.status_code, error.body, error.response.headers, self._optional(request)
-            ) from error
+            raise failure_of_status(error.status_code, error.body, error.response.headers, sent) from error
         except openai.APIError as error:
             raise _unanswered(error, timed_out=isinstance(error, openai.APITimeoutError)) from error
         return openai_reply(_json(response), response.headers), response.headers
@@ -204,11 +202,7 @@ ANTHROPIC_STOP: dict[str, Stop] = {
 
 
 def anthropic_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
-    """A Messages API message as a reply.
-
-    Raises:
-        CallFailure: the message has no usage, so its cost would be unknown.
-    """
+    """A Messages API message as a reply."""
     usage = _usage_of(message)
     blocks = message.get("content") or ()
     return Reply(
@@ -223,6 +217,7 @@ def anthropic_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
         model=str(message.get("model") or ""),
         request_id=headers.get("request-id", ""),
         service_tier=str(usage.get("service_tier") or "standard"),
+        metered=bool(usage),
         simulated="x-datasynth-simulated" in headers,
     )
 
@@ -231,11 +226,7 @@ OPENAI_STOP: dict[str, Stop] = {"stop": "end", "length": "length", "content_filt
 
 
 def openai_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
-    """A chat completion as a reply.
-
-    Raises:
-        CallFailure: it has no usage, so its cost would be unknown.
-    """
+    """A chat completion as a reply."""
     usage = _usage_of(message)
     choice = next(iter(message.get("choices") or ()), None) or {}
     answer = choice.get("message") or {}
@@ -254,15 +245,14 @@ def openai_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
         model=str(message.get("model") or ""),
         request_id=headers.get("x-request-id", ""),
         service_tier=str(message.get("service_tier") or "standard"),
+        metered=bool(usage),
         simulated="x-datasynth-simulated" in headers,
     )
 
 
 def _usage_of(message: dict[str, Any]) -> dict[str, Any]:
     usage = message.get("usage")
-    if not isinstance(usage, dict):
-        raise CallFailure("server_error", "give_up", "200 without usage: its cost is unknown", maybe_billed=True)
-    return usage
+    return usage if isinstance(usage, dict) else {}
 
 
 def _count(usage: dict[str, Any], name: str) -> int:

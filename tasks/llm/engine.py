@@ -245,7 +245,7 @@ class Engine:
         token = ""
         if self.budget.limited:
             token = secrets.token_hex(8)
-            await self.journal.append_intent(token, round=round, cost=held.cost, tokens=held.tokens)
+            await self.journal.append_intent(token, held, round=round)
         try:
             async with asyncio.timeout(self.settings.request_timeout):
                 reply, headers = await self.client.send(request)
@@ -265,8 +265,11 @@ class Engine:
             self.limit.pause(seconds)
         if self._tokens:
             self._tokens.give_back(self._expected_tokens(request) - reply.usage.total)
-        cost = self.budget.settle(held, reply.usage, tier=reply.service_tier)
-        await self._durable(self.journal.append(key, reply, round=round, cost=cost, closes=token))
+        if reply.metered:
+            cost, unmetered = self.budget.settle(held, reply.usage, tier=reply.service_tier), None
+        else:
+            cost, unmetered = None, self.budget.write_off(held)
+        await self._durable(self.journal.append(key, reply, round=round, cost=cost, unmetered=unmetered, closes=token))
         self._answers += 1
         spent = self.budget.cost if self.budget.price else None
         self.board.set(tokens=self.budget.tokens, cost_usd=None if spent is None else float(spent))
@@ -275,10 +278,7 @@ class Engine:
     async def _lost(self, failure: CallFailure, held: Reservation, round: int, token: str) -> CallFailure:
         """Settles a call that brought no reply."""
         if failure.maybe_billed:
-            worst = self.budget.write_off(held)
-            await self._durable(
-                self.journal.append_loss(round=round, cost=worst if self.budget.price else None, closes=token)
-            )
+            await self._durable(self.journal.append_loss(self.budget.write_off(held), round=round, closes=token))
         else:
             self.budget.release(held)
             if token:

@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,7 @@ import orjson
 from datasynth.schemas.calls import Reply, Request, Usage
 from datasynth.schemas.record import content_digest
 from datasynth.schemas.report import Spend
+from datasynth.tasks.llm.budget import Reservation
 from datasynth.tasks.storage.log import LINE_HEAD, LogWriter, Place, frame_line, open_writer, read_segment
 from datasynth.tasks.storage.store import Store
 
@@ -39,15 +40,6 @@ def reply_key(request: Request, *, index: int, attempt: int, digest_of_static: s
     )
 
 
-@dataclass(frozen=True)
-class Intent:
-    """A call that was about to leave: its worst case."""
-
-    round: int
-    cost: str
-    tokens: int
-
-
 class Journal:
     """The replies of one run. Appends come from one event loop; any thread may read."""
 
@@ -59,7 +51,7 @@ class Journal:
         self._recent: OrderedDict[str, bytes] = OrderedDict()
         self._recent_bytes = 0
         self._spend: dict[int, Spend] = {}
-        self._open: dict[str, Intent] = {}
+        self._open: dict[str, Reservation] = {}
         self._pending: list[tuple[dict[str, Any], bytes, asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._writer: LogWriter | None = None
@@ -77,21 +69,22 @@ class Journal:
     def _index(self, entry: dict[str, Any], place: Place) -> None:
         with self._lock:
             if "opens" in entry:
-                self._open[entry["opens"]] = Intent(entry["round"], entry["cost"], entry["tokens"])
+                self._open[entry["opens"]] = Reservation(Decimal(entry["worst_usd"]), entry["worst_tokens"])
                 return
             self._open.pop(entry.get("closes", ""), None)
             if "reply" in entry:
                 spend = Spend(calls=1, usage=Usage(**entry["reply"]["usage"]), cost_usd=_number(entry["cost"]))
+                spend += _worst(entry, calls=0)
                 # The first reply wins, should two processes have paid for the same request.
                 self._places.setdefault(entry["key"], place)
-            elif "cost" in entry:
-                spend = Spend(possible_usd=_number(entry["cost"]) or 0.0)
+            elif "worst_tokens" in entry:
+                spend = _worst(entry, calls=1)
             else:
                 return
             self._spend[entry["round"]] = self._spend.get(entry["round"], Spend()) + spend
 
-    def abandoned(self) -> tuple[Intent, ...]:
-        """Calls of a limited run that left and of which nothing more is known: their process was killed.
+    def abandoned(self) -> tuple[Reservation, ...]:
+        """Worst cases of the calls of a limited run that left and of which nothing more is known: their process was killed.
 
         Meant for the moment after opening; while calls are in flight here, theirs are among them.
         """
@@ -123,20 +116,30 @@ class Journal:
             payloads |= {key: data[p.offset : p.offset + p.length] for key, p in places}
         return [(k, _reply(orjson.loads(payloads[k]))) for k in wanted if k in payloads]
 
-    async def append(self, key: str, reply: Reply, *, round: int, cost: Decimal | None, closes: str = "") -> None:
-        """Returns once the reply is durable."""
-        await self._append({"key": key, "round": round, "cost": _text(cost), "closes": closes, "reply": asdict(reply)})
+    async def append(
+        self,
+        key: str,
+        reply: Reply,
+        *,
+        round: int,
+        cost: Decimal | None,
+        unmetered: Reservation | None = None,
+        closes: str = "",
+    ) -> None:
+        """Returns once the reply is durable. `unmetered` is the worst case of a reply that came without its usage."""
+        entry = {"key": key, "round": round, "cost": _text(cost), "closes": closes, "reply": asdict(reply)}
+        await self._append(entry | (_worst_case(unmetered) if unmetered else {}))
 
-    async def append_intent(self, token: str, *, round: int, cost: Decimal, tokens: int) -> None:
+    async def append_intent(self, token: str, worst: Reservation, *, round: int) -> None:
         """Records that a call is about to leave, with its worst case, before it does.
 
         Needed only where a limit holds: after a kill, what was in flight counts against it.
         """
-        await self._append({"opens": token, "round": round, "cost": str(cost), "tokens": tokens})
+        await self._append({"opens": token, "round": round} | _worst_case(worst))
 
-    async def append_loss(self, *, round: int, cost: Decimal | None, closes: str = "") -> None:
+    async def append_loss(self, worst: Reservation, *, round: int, closes: str = "") -> None:
         """Records the worst case of a call that left and never answered, so that a resumed run counts it too."""
-        await self._append({"round": round, "cost": _text(cost), "closes": closes})
+        await self._append({"round": round, "closes": closes} | _worst_case(worst))
 
     async def append_refusal(self, *, round: int, closes: str) -> None:
         """Records that an intent came to nothing and cost nothing."""
@@ -205,6 +208,17 @@ class Journal:
 def _reply(entry: dict[str, Any]) -> Reply:
     fields = entry["reply"]
     return Reply(**{**fields, "usage": Usage(**fields["usage"])})
+
+
+def _worst_case(worst: Reservation) -> dict[str, Any]:
+    return {"worst_usd": str(worst.cost), "worst_tokens": worst.tokens}
+
+
+def _worst(entry: dict[str, Any], *, calls: int) -> Spend:
+    """What an entry adds to the possible spend; `calls` of them had no reply."""
+    if "worst_tokens" not in entry:
+        return Spend()
+    return Spend(possible_usd=float(entry["worst_usd"]), possible_tokens=entry["worst_tokens"], possible_calls=calls)
 
 
 def _text(cost: Decimal | None) -> str | None:

@@ -1,44 +1,50 @@
-"""The HTTP client that both SDKs are given: httpx2 outside, one aiohttp session inside.
+"""The HTTP client that both SDKs are given: Anthropic's aiohttp client, with a shorter way for plain requests.
 
-draft
+That client saves the SDKs from httpx's connection pool, which collapses at high concurrency, but still spends as
+much CPU on a call as a bare aiohttp request does altogether: one that nothing special is asked of (no stream, no
+proxy, no credentials in its URL) goes to aiohttp directly here. Everything else takes the ordinary way.
 """
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import aiohttp
+import anthropic
 import httpx2
 from multidict import CIMultiDict
 from yarl import URL
 
 CONNECT_SECONDS = 10.0
 """For TCP and TLS together; a host that needs longer is down."""
-
 KEEP_SECONDS = 4.0
 """How long an idle connection is kept. Uvicorn, and so vLLM and most gateways, closes its end after 5 s of silence:
 a request sent into that moment is lost, and nobody knows whether it was billed."""
+PROBE_SECONDS = 60
+"""Silence after which the kernel asks whether the other end still lives, as in the SDKs' own clients: a router
+forgets a connection that waits for a long answer."""
 
 
 def http_client(*, timeout: float, limit: int) -> httpx2.AsyncClient:
-    """A client for `AsyncAnthropic(http_client=...)` and `AsyncOpenAI(http_client=...)`."""
+    """A client for `AsyncAnthropic(http_client=...)` and `AsyncOpenAI(http_client=...)`; opens no connection yet.
+
+    Args:
+        timeout: seconds for a whole plain call, from asking for a connection to the last byte; for a streamed one,
+            the longest silence.
+        limit: most connections of either kind.
+    """
     return _LeanClient(timeout=timeout, limit=limit)
 
 
-class _LeanClient(httpx2.AsyncClient):
-    """Plain requests take the short way; all others the ordinary one of httpx2, over the same session."""
-
+class _LeanClient(anthropic.DefaultAioHttpClient):
     def __init__(self, *, timeout: float, limit: int) -> None:
-        self._wire = _Wire(limit)
+        tls = httpx2.create_ssl_context()
         super().__init__(
-            transport=self._wire,
+            verify=tls,
             timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
-            follow_redirects=True,
+            limits=httpx2.Limits(max_connections=limit, keepalive_expiry=KEEP_SECONDS),
         )
-        self._encodings = self.headers["accept-encoding"]
+        self._wire = _Wire(limit, tls)
 
     def build_request(
         self,
@@ -50,7 +56,7 @@ class _LeanClient(httpx2.AsyncClient):
         timeout: Any = httpx2.USE_CLIENT_DEFAULT,
         **others: Any,
     ) -> httpx2.Request:
-        """What httpx2 builds, but for `Host` and `Content-Length`, which aiohttp adds."""
+        """What httpx2 builds, without parsing the same URL again for each call and merging headers the SDKs set."""
         if type(content) is not bytes or any(value is not None for value in others.values()):
             return super().build_request(method, url, content=content, headers=headers, timeout=timeout, **others)
         limits = self.timeout if timeout is httpx2.USE_CLIENT_DEFAULT else httpx2.Timeout(timeout)
@@ -58,11 +64,11 @@ class _LeanClient(httpx2.AsyncClient):
             method,
             _parsed(url) if isinstance(url, str) else url,
             headers=headers,
-            stream=httpx2.ByteStream(content),
+            content=content,
             extensions={"timeout": limits.as_dict()},
         )
-        request.headers.setdefault("accept-encoding", self._encodings)
-        request.read()
+        # Only what httpx2 can decode; aiohttp would add an offer of its own.
+        request.headers.setdefault("accept-encoding", self.headers["accept-encoding"])
         return request
 
     async def send(
@@ -73,90 +79,113 @@ class _LeanClient(httpx2.AsyncClient):
         auth: Any = httpx2.USE_CLIENT_DEFAULT,
         follow_redirects: Any = httpx2.USE_CLIENT_DEFAULT,
     ) -> httpx2.Response:
-        if not stream and auth is httpx2.USE_CLIENT_DEFAULT and not self.is_closed and not request.url.userinfo:
+        if auth is httpx2.USE_CLIENT_DEFAULT and request.url.userinfo:
+            # httpx lets them win over an Authorization header; aiohttp, seeing both, sends nothing.
+            auth = httpx2.BasicAuth(request.url.username, request.url.password)
+            request.url = request.url.copy_with(userinfo=b"")
+        if not stream and auth is httpx2.USE_CLIENT_DEFAULT and self._is_plain(request.url):
             response = await self._wire.answer(request)
-            if not response.is_redirect:
+            if not response.has_redirect_location:
                 return response
-        return await super().send(request, stream=stream, auth=auth, follow_redirects=follow_redirects)
+            # Whoever redirects has done nothing, so the ordinary way may ask again, and follow.
+        try:
+            return await super().send(request, stream=stream, auth=auth, follow_redirects=follow_redirects)
+        except httpx2.ConnectError as error:
+            # It calls any lost connection a ConnectError: only aiohttp's own kind says that the request never left.
+            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
+                raise
+            raise httpx2.ReadError(str(error), request=request) from error.__cause__
+
+    def _is_plain(self, url: httpx2.URL) -> bool:
+        # The environment's proxies are mounted beside the one transport for all other hosts.
+        return not self.is_closed and self._transport_for_url(url) is self._transport
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._wire.close()
 
 
+class _Wire:
+    """An aiohttp session for whole requests and whole responses, opened on the loop of its first request."""
+
+    def __init__(self, limit: int, tls: Any) -> None:
+        self._limit = limit
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self._limit, ssl=self._tls, keepalive_timeout=KEEP_SECONDS, socket_factory=_probed_socket
+        )
+        # httpx2.Response decompresses; a model's API has no use for cookies.
+        self._session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
+        return self._session
+
+    async def answer(self, request: httpx2.Request) -> httpx2.Response:
+        """The whole response, redirects not followed.
+
+        Raises:
+            httpx2.RequestError: none came; a `ConnectError` or `ConnectTimeout` says that the request never left.
+        """
+        limits = request.extensions.get("timeout", {})
+        try:
+            async with (self._session or self._open()).request(
+                request.method,
+                _quoted(str(request.url)),
+                data=request.content or None,
+                # The SDKs encode header text as UTF-8, and so does aiohttp.
+                headers=CIMultiDict([(name.decode(), value.decode()) for name, value in request.headers.raw]),
+                timeout=_limits(limits.get("read"), limits.get("connect")),
+                allow_redirects=False,
+                server_hostname=request.extensions.get("sni_hostname"),
+            ) as reply:
+                body = await reply.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            kind = _kind_of(error)
+            raise kind(str(error) or type(error).__name__, request=request) from error
+        return httpx2.Response(reply.status, headers=reply.raw_headers, content=body, request=request)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def _kind_of(error: Exception) -> type[httpx2.RequestError]:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return httpx2.ConnectTimeout
+    if isinstance(error, TimeoutError):
+        return httpx2.ReadTimeout
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return httpx2.ConnectError
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return httpx2.UnsupportedProtocol
+    return httpx2.ReadError
+
+
+# A run has one or two URLs and one set of limits; parsing or checking them costs more than the whole way back.
 @lru_cache(maxsize=64)
 def _parsed(url: str) -> httpx2.URL:
     return httpx2.URL(url)
 
 
 @lru_cache(maxsize=64)
-def _total(seconds: float | None, connect: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=connect)
+def _quoted(url: str) -> URL:
+    return URL(url, encoded=True)
 
 
-@dataclass(frozen=True)
-class _Way:
-    """Where aiohttp sends what is meant for one URL."""
-
-    url: URL
-    proxy: str | None = None
-    proxy_headers: dict[str, str] | None = None
+@lru_cache(maxsize=64)
+def _limits(whole: float | None, connect: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=whole, sock_connect=connect)
 
 
-class _Wire(httpx2.AsyncBaseTransport):
-    """One aiohttp session, opened on the loop of its first request."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._tls = httpx2.create_ssl_context()
-        self._session: aiohttp.ClientSession | None = None
-        self._way = lru_cache(maxsize=64)(_way)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=self._limit, ssl=self._tls, keepalive_timeout=KEEP_SECONDS, socket_factory=_lasting_socket
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-            )
-        return self._session
-
-    def _ask(self, request: httpx2.Request, body: Any, timeout: aiohttp.ClientTimeout):
-        way = self._way(str(request.url))
-        return (self._session or self._open()).request(
-            request.method,
-            way.url,
-            data=body or None,
-            headers=CIMultiDict([(k.decode("ascii"), v.decode()) for k, v in request.headers.raw]),
-            timeout=timeout,
-            allow_redirects=False,
-            proxy=way.proxy,
-            proxy_headers=way.proxy_headers,
-            server_hostname=request.extensions.get("sni_hostname"),
-        )
-
-    async def answer(self, request: httpx2.Request) -> httpx2.Response:
-        """The whole response, within the time the request has for reading, connection and all."""
-        limits = request.extensions["timeout"]
-        with _translated(request):
-            async with self._ask(request, request.content, _total(limits["read"], limits["connect"])) as reply:
-                body = await reply.read()
-                return httpx2.Response(reply.status, headers=reply.raw_headers, content=body, request=request)
-
-    async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-
-@contextmanager
-def _translated(request: httpx2.Request) -> Iterator[None]:
-    try:
-        yield
-    except aiohttp.ClientError as error:
-        raise httpx2.ReadError(str(error), request=request) from error
-
-
-def _way(url: str) -> _Way:
-    return _Way(URL(url, encoded=True))
-
-
-def _lasting_socket(address):
-    family, kind, protocol, _, _ = address
-    return socket.socket(family, kind, protocol)
+def _probed_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # Absent on some systems, which then probe at their own pace.
+    for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+        if hasattr(socket, option):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), PROBE_SECONDS)
+    return made

@@ -101,7 +101,7 @@ def _bare(field: Field) -> tuple[dict[str, Any], list[str]]:
     if field.enum is not None:
         schema["enum"] = _enum(field)
         said["enum"] = None
-    if field.type == "string" and field.format in FORMATS:
+    elif field.type == "string" and field.format in FORMATS:
         schema["format"] = field.format
         said["format"] = None
     return schema, limits(field.model_copy(update=said), "en")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datasynth.schemas.calls import PlannedCall
+from datasynth.schemas.record import content_digest
 from datasynth.schemas.report import RoundOutcome
 from datasynth.tasks.prompt.planning import plan_calls
 from datasynth.tasks.rounds.estimate import estimate_after
@@ -40,10 +41,17 @@ def next_round(job: Job, outcomes: Sequence[RoundOutcome]) -> list[ShardPlan]:
         remaining = job.card.target - done.counts.accepted - job.card.carried_over
         batch = batch_size(outcomes, job.settings)
         asked = round_calls(outcomes, job.settings, remaining=remaining, batch=batch)
-        calls = plan_calls(job.recipe, job.detection, job.settings, round=number, first_index=done.calls, asked=asked)
+        settings = job.settings.model_copy(update={"random_seed": _plan_seed(job)})
+        calls = plan_calls(job.recipe, job.detection, settings, round=number, first_index=done.calls, asked=asked)
         run.save_plan(number, calls)
     board_of(job.card.run_id).set(round=number, phase="generating", calls_planned=len(calls), calls_done=0)
     return shards_of(calls, number, job.settings.concurrency)
+
+
+def _plan_seed(job: Job) -> int:
+    """The seed of the plan's draws; a later run of a data set asks other things than the earlier ones did."""
+    seed, earlier = job.settings.random_seed, job.card.earlier
+    return int(content_digest([seed, earlier])[:12], 16) if earlier else seed
 
 
 def shards_of(calls: tuple[PlannedCall, ...], number: int, concurrency: int) -> list[ShardPlan]:

@@ -36,14 +36,15 @@ def round_calls(
     """Records to ask for in each call of the next round.
 
     Sized by the acceptance rate of the latest rounds, plus one standard deviation so that a run does not end in
-    many tiny rounds; the surplus stays within one batch a worker.
+    many tiny rounds. Never more than what remains plus one batch a worker: should every record be good all of a
+    sudden, no more than that is paid for in vain.
     """
     if not outcomes and settings.pilot:
         return [batch] * min(settings.pilot, math.ceil(remaining / batch))
     rate = _recent_rate(outcomes)
     need = math.ceil(remaining / rate)
     slack = math.ceil(math.sqrt(need * (1 - rate))) if rate < 1 else 0
-    need += min(slack, batch * settings.concurrency)
+    need = min(need + slack, remaining + batch * settings.concurrency)
     full, rest = divmod(need, batch)
     return ([batch] * full + ([rest] if rest else []))[:MOST_CALLS]
 

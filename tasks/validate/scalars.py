@@ -67,7 +67,8 @@ class Scalar:
 
 def _exact(numbers: pl.Series) -> bool:
     largest = numbers.abs().max()
-    return largest is None or (isinstance(largest, float) and largest <= LARGEST_EXACT and not numbers.is_nan().any())
+    # Not the limit itself: the integer above it was rounded to it.
+    return largest is None or (isinstance(largest, float) and largest < LARGEST_EXACT and not numbers.is_nan().any())
 
 
 def read_integer(value: Any) -> Reading:

@@ -1,6 +1,7 @@
 """Cheap replies for benchmarks: records put together from ready pieces of JSON text."""
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ PART = 160
 more than one part, so that even 10,000 records hold few near-duplicates."""
 WHOLE = 256
 """Ready values of a field that is no free text."""
-ROOM = 600
-"""Characters that a text of three parts may need; a field allowed fewer gets ready values instead."""
+FEWEST = 40
+"""Pieces short enough for the field that each part needs; a field with fewer gets ready values instead."""
 PARTS = {"ask": ("context", "ask", "follow"), "say": ("say", "say", "say"), "": ("say", "say", "say")}
 
 Piece = Callable[[Draw], str]
@@ -60,21 +61,30 @@ def _bank(system: str, schema: bytes, seed: int) -> Bank | None:
 
 def _piece(node: Node, inventor: Inventor) -> Piece:
     parts = PARTS.get(role_of(node.name))
-    free = node.kind == "string" and not (node.enum or node.pattern or node.format or node.min_length > ROOM)
-    if parts and free and (node.max_length is None or node.max_length >= ROOM):
-        return _joined(parts, inventor)
+    free = node.kind == "string" and not (node.enum or node.pattern or node.format)
+    if parts and free and (joined := _joined(parts, node, inventor)):
+        return joined
     if node.turns and not (node.max_items or node.min_items > 2):
         return _talk(node, inventor)
     ready = [orjson.dumps(inventor.value(node, {})).decode() for _ in range(WHOLE)]
     return lambda draw: ready[int(draw() * WHOLE)]
 
 
-def _joined(symbols: tuple[str, ...], inventor: Inventor) -> Piece:
+def _joined(symbols: tuple[str, ...], node: Node, inventor: Inventor) -> Piece | None:
+    """Texts of three parts; None where the field's limits of length leave too few."""
     gap = "" if inventor.writer.chinese else " "
-    a, b, c = ([_inside(inventor.writer.sentence(s, {})) for _ in range(PART)] for s in symbols)
+    most = math.inf if node.max_length is None else (node.max_length - 2 * len(gap)) // 3
+    banks = []
+    for symbol in symbols:
+        texts = [inventor.writer.sentence(symbol, {}) for _ in range(PART)]
+        fitting = [_inside(t) for t in texts if node.min_length <= 3 * len(t) and len(t) <= most]
+        if len(fitting) < FEWEST:
+            return None
+        banks.append(fitting)
+    (a, b, c), (of_a, of_b, of_c) = banks, map(len, banks)
 
     def text(draw: Draw) -> str:
-        return f'"{a[int(draw() * PART)]}{gap}{b[int(draw() * PART)]}{gap}{c[int(draw() * PART)]}"'
+        return f'"{a[int(draw() * of_a)]}{gap}{b[int(draw() * of_b)]}{gap}{c[int(draw() * of_c)]}"'
 
     return text
 

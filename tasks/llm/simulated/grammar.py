@@ -74,7 +74,11 @@ class Words:
         self.grammar = Grammar(rules)
         self.classes = {word: tuple(words) for words in swaps for word in words}
         either = "|".join(sorted(map(re.escape, self.classes), key=len, reverse=True))
-        self.slots = re.compile(rf"(?<![\w-])((?:{either})|\d+)(?![\w-])" if language == "en" else rf"({either}|(?<![\d.:/-])\d+(?![\d.:/-]))")
+        self.slots = re.compile(
+            rf"(?<![\w-])((?:{either})|\d+)(?![\w-])"
+            if language == "en"
+            else rf"({either}|(?<![\d.:/-])\d+(?![\d.:/-]))"
+        )
 
     def swappable(self, clause: str) -> tuple[str, ...]:
         """`clause` cut so that the odd pieces are numbers and words that others may replace."""

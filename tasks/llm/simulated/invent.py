@@ -106,9 +106,9 @@ class Inventor:
         elif node.nullable and self.draw() < 0.1:
             return None
         elif node.enum:
-            own = self.material.at(node.path).of(self.writer.origin)
-            usual = own in node.enum and self.draw() < 0.6
-            value = own if usual else node.enum[int(self.draw() * len(node.enum))]
+            own = [v for v in self.material.at(node.path).of(self.writer.origin) if v in node.enum]
+            choices = own if own and self.draw() < 0.6 else node.enum
+            value = choices[int(self.draw() * len(choices))]
         else:
             value = self._made(node, scene)
         if isinstance(value, str) and value:

@@ -63,10 +63,10 @@ class Profile:
     def settle(self, words: Words) -> None:
         strings = [(v, o) for v, o in zip(self.values, self.origins, strict=True) if isinstance(v, str)]
         texts = [v for v, _ in strings if v.strip()]
+        self.blank = 1 - len(texts) / len(strings) if strings else 0.0
         if not texts:
             return
         self.texts = tuple(texts)
-        self.blank = 1 - len(texts) / len(strings)
         self.coded = all(map(CODED.match, texts))
         self.length = sum(map(len, texts)) / len(texts)
         self.short = all(map(_is_label, texts))
@@ -75,9 +75,9 @@ class Profile:
             if found := sentences_of(text, words.language):
                 self.sentences.setdefault(origin, []).extend(found)
 
-    def of(self, origin: int | None) -> Any:
-        """The first value of the seed `origin`; None where it has none."""
-        return self.values[self.origins.index(origin)] if origin in self.origins else None
+    def of(self, origin: int | None) -> list[Any]:
+        """The values of the seed `origin`."""
+        return [v for v, o in zip(self.values, self.origins, strict=True) if o == origin]
 
 
 def _is_label(text: str) -> bool:

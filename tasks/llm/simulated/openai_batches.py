@@ -85,7 +85,12 @@ class OpenAIBatches(BatchDesk):
         return web.Response(body=body, content_type="application/octet-stream")
 
     async def create(self, request: web.Request) -> web.Response:
-        given = orjson.loads(await request.read())
+        try:
+            given = orjson.loads(await request.read())
+        except orjson.JSONDecodeError as error:
+            raise RefusedError(400, f"The request body is not valid JSON: {error}.") from error
+        if not isinstance(given, dict):
+            raise RefusedError(400, "The request body is not a JSON object.")
         if given.get("endpoint") != ENDPOINT:
             raise RefusedError(
                 400, f"Invalid endpoint: the simulated server takes batches for {ENDPOINT} only.", "endpoint"

@@ -51,7 +51,7 @@ def pose(scene: Scene, grammar: Grammar, draw: Draw, fits: Fits) -> None:
     scene |= {"plot": plot, "result": plain(result)}
 
 
-def _converted(to_large: bool, factor: int, draw: Draw) -> tuple[str, dict[str, float], float]:
+def _converted(to_large: bool, factor: int, draw: Draw) -> tuple[str, dict[str, int], float]:
     """Plot, numbers and result: a number of equal parts added up, or a part taken away from a whole."""
     if draw() < 0.35:
         whole, part = 2 + int(draw() * 19), max(5, int(draw() * factor * 0.19) * 5)

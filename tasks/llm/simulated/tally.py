@@ -39,8 +39,9 @@ class Tally:
     def figures(self) -> dict[str, Any]:
         """All counts as a JSON object.
 
-        `requests` = the sum of `by_status`, whose keys are HTTP statuses and `reset`, `hang`, `half` (no whole
-        answer by a fault) and `disconnected` (the client left first). `replies` = `distinct` + `repeats`.
+        `requests` = the sum of `by_status`, whose keys are HTTP statuses, `reset` and `half` (no whole answer, by a
+        fault) and `disconnected` (the client left first, as it must where a request hangs); requests still in
+        flight are not in it. `replies` = `distinct` + `repeats`.
         """
         return {
             "requests": self.by_status.total(),

@@ -88,7 +88,7 @@ class Writer:
             return text
         profile = self.material.at(node.path)
         role = role_of(node.name)
-        if profile.texts and (text := self._like_the_seeds(profile, role)) is not None:
+        if (profile.texts or profile.blank) and (text := self._like_the_seeds(profile, role)) is not None:
             return self._fitted(text, node, scene)
         if role in ("id", "email", "url"):
             if role == "id":
@@ -108,8 +108,10 @@ class Writer:
         if profile.coded:
             return re.sub(r"\d", lambda found: str(int(draw() * 9) + 1), texts[int(draw() * len(texts))])
         if profile.short and role in LABELLED:
-            own = profile.of(self.origin)
-            return own if own and draw() < 0.8 else texts[int(draw() * len(texts))]
+            own = [v for v in profile.of(self.origin) if v]
+            if own and draw() < 0.8:
+                return own[int(draw() * len(own))]
+            return texts[int(draw() * len(texts))]
         return None
 
     def _composed(self, role: str, node: Node, profile: Profile, scene: Scene) -> str:
@@ -195,15 +197,19 @@ class Writer:
 
     def _another(self, symbol: str, scene: Scene, text: str) -> str:
         """A sentence that does not end like one in `text`, as two from the same rule would."""
-        for _ in range(3):
-            if (more := self.sentence(symbol, scene))[-8:] not in text:
+        more = self.sentence(symbol, scene)
+        for _ in range(2):
+            if more[-8:] not in text:
                 break
+            more = self.sentence(symbol, scene)
         return more
 
     def poorer(self, profile: Profile, scene: Scene) -> str:
         """What a careless writer would answer: the seed's own poor answer and vague words."""
         taken = self._taken(profile, (0, 1))[:2]
         said = [self._finished(self.words.swapped(s.pieces, self.swap), asks=s.asks) for s in taken]
+        if not said:
+            said = [v.strip() for v in profile.of(self.origin) if isinstance(v, str) and v.strip()][:1]
         vague = [self.sentence("vague_seeded" if said else "vague", scene) for _ in range(1 if said else 2)]
         return ("" if self.chinese else " ").join(said + vague)
 
@@ -211,7 +217,8 @@ class Writer:
         """Most of the sentences in one portion of the seed's text; none if it has none."""
         found = profile.sentences.get(self.origin, ()) if self.origin is not None else ()
         number, of = part
-        portion = found[len(found) * number // of : len(found) * (number + 1) // of]
+        start, end = (-(-len(found) * n // of) for n in (number, number + 1))
+        portion = found[start:end]
         return [s for s in portion if self.draw() < 0.7] or list(portion[:1])
 
     def shorter(self, than: str, scene: Scene) -> str:

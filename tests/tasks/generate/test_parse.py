@@ -149,6 +149,10 @@ CUTTABLE: dict[str, tuple[Callable[[Any], str], Callable[[list[dict[str, Any]]],
     "lines": (dumps, lambda records: "\n".join(map(dumps, records))),
     "fence": (dumps, lambda records: f"Here they are:\n```json\n{dumps(records)}\n```"),
     "Python": (repr, repr),
+    "trailing commas": (
+        lambda record: dumps(record)[:-1] + ",}",
+        lambda records: "[" + "".join(dumps(record)[:-1] + ",}, " for record in records) + "]",
+    ),
 }
 
 
@@ -253,6 +257,15 @@ def test_a_broken_object_alone_is_repaired(fault: str) -> None:
     assert records_of(f"Sure!\n{BROKEN[fault]}\nDone.") == [REPAIRED[fault]]
 
 
+SHORTENED = '{"question": "He said "hi", and } left", "answer": "y"}'
+
+
+@pytest.mark.parametrize("text", [f"[{SHORTENED}, {dumps(A)}]", f"{SHORTENED}\n{dumps(A)}"], ids=["list", "lines"])
+def test_an_object_that_seems_to_end_inside_of_a_string_is_lost_and_not_shortened(text: str) -> None:
+    parsed = parse(text)
+    assert (list(parsed.records), parsed.lost) == ([A], 1)
+
+
 def test_typographic_quotation_marks_inside_valid_json_stay_as_they_are() -> None:
     assert records_of(dumps([C])) == [C]
 
@@ -341,11 +354,11 @@ def test_a_schema_with_a_field_called_records_is_told_from_the_wrapper() -> None
         assert parse_reply(text, schema, cut=False).records == (record,)
 
 
-def test_a_megabyte_of_broken_records_takes_a_bounded_number_of_attempts() -> None:
+def test_half_a_megabyte_of_broken_records_takes_a_bounded_number_of_attempts() -> None:
     # No clock: the budget of strict attempts bounds the work, and without it this test would not end in its time.
-    text = "[" + ",".join('{"question": "q", "answer": [[{"x": "y"},],]}' for _ in range(20_000)) + "]"
-    parsed = parse(text[:1_000_000])
-    assert len(parsed.records) > 19_000
+    text = "[" + ",".join('{"question": "q", "answer": [[{"x": "y"},],]}' for _ in range(10_000)) + "]"
+    parsed = parse(text[:500_000])
+    assert len(parsed.records) > 9_500
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ TEXT = Field(name="question", description="the word problem, in English")
 @pytest.mark.parametrize(
     "text",
     [
-        "[step]", "[topic]", "[the word problem, in English]", "[question]", "[请填写: 题目]", "[图片占位符: 示意图]",
-        "[待生成的SVG代码]", "[code: a function, tested]", "执行任务 1", "执行任务12", "示例问题 1", "示例文本", "样例 3",
-        "这是一个示例回答。", "Example question 1", "sample text", "This is a sample answer.", "placeholder", "...", "……",
-        "…", "TODO", "TODO: write the answer", "TBD", "<your text>", "<YOUR_NAME>", "<question>", "<请填写>", "请填写",
-        "{{question}}", "{instruction}", "${name}", "xxx", "Lorem ipsum dolor sit amet, consectetur.", " [step] ",
-        "insert your answer here", "待补充",
+        "[step]", "[topic]", "[the word problem, in English]", "[question]", "[请填写: 题目]",
+        "[图片占位符: 示意图]", "[待生成的SVG代码]", "[code: a function, tested]", "执行任务 1", "执行任务12",
+        "示例问题 1", "示例文本", "样例 3", "这是一个示例回答。", "Example question 1", "sample text",
+        "This is a sample answer.", "placeholder", "...", "……", "…", "TODO", "TODO: write the answer", "TBD",
+        "<your text>", "<YOUR_NAME>", "<question>", "<请填写>", "请填写", "{{question}}", "{instruction}",
+        "${name}", "xxx", "Lorem ipsum dolor sit amet, consectetur.", " [step] ", "insert your answer here",
+        "待补充",
     ],
 )  # fmt: skip
 def test_placeholders_are_recognised(text):
@@ -29,10 +30,11 @@ def test_placeholders_are_recognised(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "a", "How do I mark a TODO in code?", "[1, 2, 3]", "[]", '["a"]', "[x]", "[A]", "[a, b]", "[0, 1)", "<p>",
-        "<div>", "<b>bold</b>", "{x}", "{1, 2}", "3 + 4 = ?", "请填写正确的税号，原发票作废后重开。", "例如：苹果", "示例",
-        "The example question in chapter 1 is hard.", "Wait... what?", "Who wrote 'lorem'?", "test", "n/a", "无", "[无]",
-        "执行任务 1 之前，先检查环境。", "可以。", "easy", "物流",
+        "", "a", "How do I mark a TODO in code?", "[1, 2, 3]", "[]", '["a"]', "[x]", "[A]", "[a, b]", "[0, 1)",
+        "<p>", "<div>", "<b>bold</b>", "{x}", "{1, 2}", "3 + 4 = ?", "请填写正确的税号，原发票作废后重开。",
+        "例如：苹果", "示例", "The example question in chapter 1 is hard.", "Wait... what?",
+        "Who wrote 'lorem'?", "test", "n/a", "无", "[无]", "执行任务 1 之前，先检查环境。", "可以。", "easy",
+        "物流",
     ],
 )  # fmt: skip
 def test_real_texts_are_no_placeholders(text):

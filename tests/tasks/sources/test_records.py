@@ -96,8 +96,7 @@ def test_an_empty_list_has_no_records(put):
 
 
 def test_any_fsspec_address_is_read():
-    with fsspec.open("memory://records/samples.json", "w") as file:
-        file.write(json.dumps(RECORDS))
+    fsspec.filesystem("memory").pipe_file("/records/samples.json", json.dumps(RECORDS).encode())
     assert read_records("memory://records/samples.json") == RECORDS
 
 
@@ -142,6 +141,16 @@ def test_items_that_are_no_objects_are_refused_by_position(put, item, found):
 def test_a_document_without_a_list_says_what_it_found(put):
     assert "found: question, answer" in refusal(put({"question": "a", "answer": "b"}))
     assert "holds a number" in refusal(put("3"))
+
+
+def test_a_container_that_is_no_list_is_named(put):
+    assert '"samples" is an object, not a list' in refusal(put({"samples": {"question": "a"}}))
+    assert '"seeds" is a string, not a list' in refusal(put({"seeds": "a, b"}))
+
+
+def test_a_record_nested_beyond_use_is_refused_by_its_number(put):
+    deep = '[{"q": 1}, {"q": ' + "[" * 250 + "]" * 250 + "}]"
+    assert "record 2: nested more than 200 levels deep" in refusal(put(deep))
 
 
 def test_two_lists_are_one_too_many(put):

@@ -148,9 +148,10 @@ def test_a_multiple_is_one_of_the_decimals_that_people_write():
 
 @pytest.mark.parametrize("step", [0, -1])
 def test_a_step_that_is_not_above_zero_is_an_input_error(step):
+    inner = Field(name="n", type="number", multiple_of=step)
+    schema = RecordSchema(fields=(Field(name="source", type="object", fields=(inner,)),))
     with pytest.raises(InputError, match=r"source\.n: multiple_of"):
-        inner = Field(name="n", type="number", multiple_of=step)
-        RecordValidator(RecordSchema(fields=(Field(name="source", type="object", fields=(inner,)),)))
+        RecordValidator(schema)
 
 
 def test_a_batch_says_which_row_has_which_problem():

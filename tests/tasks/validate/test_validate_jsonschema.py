@@ -17,10 +17,12 @@ TYPES: tuple[JsonType, ...] = ("string", "integer", "number", "boolean", "array"
 NAMES = ("a", "b.c", "漢", "")
 
 TEXTS = st.sampled_from(
-    ["", " ", "a", "ab", "abc", "b", "1", "1.0", "null", "true", "é", "e\u0301", "漢字", "😀", "a.b", "\n"]
-    + ["2024-02-29", "2024-02-30", "127.0.0.1", "::1", "256.1.1.1", "0af49b0c-5a5e-4d8e-8b0f-1f2e3d4c5b6a"]
+    (
+        *("", " ", "a", "ab", "abc", "b", "1", "1.0", "null", "true", "é", "e\u0301", "漢字", "😀", "a.b", "\n"),
+        *("2024-02-29", "2024-02-30", "127.0.0.1", "::1", "256.1.1.1", "0af49b0c-5a5e-4d8e-8b0f-1f2e3d4c5b6a"),
+    )
 )
-NUMBERS = st.sampled_from([-2, -1, 0, 1, 2, 3, 4, 2**53, -0.0, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, -1.0, 1e300])
+NUMBERS = st.sampled_from([-2, -1, 0, 1, 2, 3, 4, 2**53, -0.0, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, -1.0, 1e-9])
 INTEGERS = st.sampled_from([2**63 - 1, -(2**63), 2**53 + 1])
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 VALUES = st.recursive(
@@ -105,7 +107,7 @@ def objects(draw: st.DrawFn, declared: tuple[Field, ...]) -> dict[str, Any]:
 def cases(draw: st.DrawFn) -> tuple[RecordSchema, list[Any]]:
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1, max_size=3))
     schema = RecordSchema(fields=tuple(draw(fields(name)) for name in names))
-    return schema, draw(st.lists(objects(schema.fields) | VALUES, max_size=6))
+    return schema, draw(st.lists(st.one_of(*[objects(schema.fields)] * 5, VALUES), max_size=8))
 
 
 def library(schema: RecordSchema) -> Draft202012Validator:
@@ -113,7 +115,7 @@ def library(schema: RecordSchema) -> Draft202012Validator:
 
 
 def whole_steps(schema: Any) -> Any:
-    """`schema` with "multipleOf" 2.0 written as 2: given a float the library divides in floats, beyond 2**53 wrongly."""
+    """`schema` with "multipleOf" 2.0 as 2: given a float, the library divides in floats, wrongly beyond 2**53."""
     if isinstance(schema, list):
         return [whole_steps(item) for item in schema]
     if not isinstance(schema, dict):
