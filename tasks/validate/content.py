@@ -175,7 +175,8 @@ def _speakers_and_texts(messages: list[Any]) -> tuple[Sequence[str], Sequence[st
     except (KeyError, TypeError):
         pass
     else:
-        if {str}.issuperset(map(type, speakers)) and {str}.issuperset(map(type, texts)):
+        # A blank text must be looked at more closely: its message may call a tool.
+        if {str}.issuperset(map(type, speakers)) and {str}.issuperset(map(type, texts)) and all(map(str.strip, texts)):
             return speakers, texts
     odd = [message if isinstance(message, dict) else {} for message in messages]
     speakers = [_text(message.get("role", message.get("from"))) or "" for message in odd]

@@ -58,7 +58,7 @@ class RecordValidator:
     """A record schema, compiled once.
 
     A record is valid if it is by JSON Schema 2020-12 (`RecordSchema.json_schema()`), with `format` asserted (see
-    `formats`), with two limits of what can be stored: integers have 64 bits, numbers are 64-bit floats that hold
+    `formats`; for `pattern` see `patterns`), with two limits of what can be stored: integers have 64 bits, numbers are 64-bit floats that hold
     them exactly; and text is Unicode (no lone surrogates).
 
     With `repair`, a record that a change without loss makes valid is changed instead of refused: "3" for an

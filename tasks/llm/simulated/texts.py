@@ -93,7 +93,7 @@ class Writer:
         if role in ("id", "email", "url"):
             if role == "id":
                 return self._fitted(f"{int(self.draw() * 16**8):08x}", node, scene)
-            return formatted(role, self.draw) or ""
+            return self._fitted(formatted(role, self.draw) or "", node, scene)
         return self._fitted(self._composed(role, node, profile, scene), node, scene)
 
     def sentence(self, symbol: str, scene: Scene) -> str:

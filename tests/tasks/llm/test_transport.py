@@ -260,9 +260,9 @@ async def test_a_stream_whose_connection_breaks_before_the_answer_is_no_error_of
         writer.close()
 
     async with listening(breaking) as url, asking(anthropic.AsyncAnthropic, url) as sdk:
-        messages: Any = ASK["messages"]
+        client: Any = sdk
         with pytest.raises(anthropic.APIConnectionError) as caught:
-            async with sdk.messages.stream(model="m", max_tokens=9, messages=messages):
+            async with client.messages.stream(**ASK, max_tokens=9):
                 pass
     assert isinstance(caught.value.__cause__, httpx2.ReadError)
 

@@ -124,6 +124,7 @@ def named(inner: st.SearchStrategy[Field]) -> st.SearchStrategy[tuple[Field, ...
 FIELDS = st.recursive(plain_fields() | st.just(Field(name="", type="any")), nested_fields, max_leaves=6)
 
 
+@settings(max_examples=60, deadline=None)
 @given(named(FIELDS))
 def test_a_schema_written_as_json_schema_is_read_back_the_same(fields):
     schema = RecordSchema(fields=fields)
@@ -167,7 +168,7 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
     ).filter(lambda schema: len(schema) < 6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.recursive(keywords(st.just({})), keywords, max_leaves=4),
     keywords(st.just({})).filter(lambda schema: "$ref" not in schema),

@@ -1,6 +1,6 @@
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasynth.schemas.record import Field, RecordSchema
@@ -93,6 +93,7 @@ SEEDS = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(SEEDS, max_size=8))
 def test_every_seed_is_used_or_named_and_none_twice(seeds):
     usable, problems = judged(*seeds)

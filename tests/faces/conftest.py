@@ -1,33 +1,16 @@
 """What the tests of the faces share: a clean environment, small inputs, and the program run in this process."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from small_inputs import ANALYSES, FIELDS, SEEDS, written
 
 from datasynth.cli import main
 from datasynth.tasks.llm.endpoints import PROVIDERS
 
-ANALYSES = Path(__file__).parents[2] / "examples/datarecipe"
 Cli = Callable[..., Result]
-
-FIELDS = [
-    {"name": "instruction", "type": "text", "description": "A cook's question"},
-    {"name": "response", "type": "text", "description": "The answer"},
-]
-SEEDS = [
-    {
-        "instruction": "Why do my scrambled eggs turn out rubbery?",
-        "response": "The heat is too high. Cook them slowly and take the pan off while they still look wet.",
-    },
-    {
-        "instruction": "How do I keep a vinaigrette from separating?",
-        "response": "Whisk mustard into the vinegar first, then add the oil in a thin stream.",
-    },
-]
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +45,3 @@ def schema_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def seeds_file(tmp_path: Path) -> Path:
     return written(tmp_path / "seeds.json", SEEDS)
-
-
-def written(path: Path, content: Any) -> Path:
-    """`path`, holding `content`: text as it is, anything else as JSON."""
-    path.write_text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    return path

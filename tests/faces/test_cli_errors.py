@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import ANALYSES, FIELDS, written
+from small_inputs import ANALYSES, FIELDS, written
 
 from datasynth import prefect_setup
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from conftest import written
 from hypothesis import given
 from hypothesis import strategies as st
+from small_inputs import written
 
 from datasynth.cli.init import settings_template
 from datasynth.cli.options import run_settings
@@ -74,12 +74,12 @@ def test_yamls_on_and_off_are_taken_for_what_was_written(tmp_path: Path):
 
 
 def test_an_empty_settings_file_changes_nothing(tmp_path: Path):
-    assert settings(config=written(tmp_path / "s.yaml", "# nothing\n")) == SynthesisSettings(analysis_dir=".")
+    assert settings(config=written(tmp_path / "s.yaml", "# nothing\n")) == checked_settings({"analysis_dir": "."})
 
 
 def test_the_file_that_init_writes_is_taken_as_it_is(tmp_path: Path):
     config = written(tmp_path / "s.yaml", settings_template())
-    assert settings(config=config) == SynthesisSettings(analysis_dir=".")
+    assert settings(config=config) == checked_settings({"analysis_dir": "."})
 
 
 def test_each_line_of_inits_file_shows_the_default(tmp_path: Path):
@@ -133,6 +133,7 @@ def test_two_sources_are_refused():
 @given(st.text())
 def test_any_key_is_either_a_setting_or_refused_with_advice(key: str):
     try:
-        assert settings_name(key, where="file") in SynthesisSettings.model_fields
+        said = settings_name(key, where="file")
     except InputError as error:
-        assert str(error).startswith("file: there is no setting ")
+        said = str(error)
+    assert said in SynthesisSettings.model_fields or said.startswith("file: there is no setting ")

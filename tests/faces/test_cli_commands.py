@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ANALYSES, SEEDS, written
+from small_inputs import ANALYSES, SEEDS, written
 
 FRESH = {"instruction": "How long does fresh pasta take to boil?", "response": "Two or three minutes; taste it."}
 
