@@ -58,8 +58,8 @@ class RecordValidator:
     """A record schema, compiled once.
 
     A record is valid if it is by JSON Schema 2020-12 (`RecordSchema.json_schema()`), with `format` asserted (see
-    `formats`; for `pattern` see `patterns`), with two limits of what can be stored: integers have 64 bits, numbers are 64-bit floats that hold
-    them exactly; and text is Unicode (no lone surrogates).
+    `formats`; for `pattern` see `patterns`) and with two limits of what can be stored: integers have 64 bits, numbers
+    are 64-bit floats that hold them exactly; and text is Unicode (no lone surrogates).
 
     With `repair`, a record that a change without loss makes valid is changed instead of refused: "3" for an
     integer, "2.5" for a number, "true" for a boolean (only as JSON itself writes them, white space around them

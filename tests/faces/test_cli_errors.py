@@ -141,7 +141,7 @@ def test_a_refused_command_leaves_nothing_behind(cli, tmp_path: Path, seeds_file
 
 
 @pytest.mark.parametrize(
-    "words", [["--dry-run"], ["--dry-run", "-v"], ["-o", "/proc/out.json", "-v"], ["-t", "9", "-v"], ["-m", "", "-v"]]
+    "words", [["--dry-run"], ["--dry-run", "-v"], ["-o", "/proc/out.json", "-v"], ["-t", "9", "-v"]]
 )
 def test_a_key_is_in_no_output(words: list[str], cli, analysis: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)

@@ -70,6 +70,12 @@ def merged(schema: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any
         }
     if isinstance(items := schema.get("items"), Mapping) and isinstance(hints.get("items"), Mapping):
         result["items"] = merged(items, hints["items"])
+    if isinstance(union := schema.get("anyOf"), list):
+        # An optional field of strict structured output is a union with null.
+        result["anyOf"] = [
+            merged(choice, hints) if isinstance(choice, Mapping) and choice.get("type") != "null" else choice
+            for choice in union
+        ]
     return result
 
 

@@ -128,6 +128,7 @@ def whole_steps(schema: Any) -> Any:
 FAIR = settings(
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+FEWER = settings(FAIR, max_examples=40)
 
 
 @FAIR
@@ -139,7 +140,7 @@ def test_a_record_is_valid_where_jsonschema_says_so(case):
     assert verdicts.valid == [judge.is_valid(record) for record in records]
 
 
-@FAIR
+@FEWER
 @given(cases())
 def test_a_repaired_record_is_valid_to_jsonschema(case):
     schema, records = case
@@ -148,7 +149,7 @@ def test_a_repaired_record_is_valid_to_jsonschema(case):
     assert all(judge.is_valid(record) for record in repaired)
 
 
-@FAIR
+@FEWER
 @given(cases())
 def test_repairing_refuses_nothing_that_was_valid(case):
     schema, records = case
@@ -157,7 +158,7 @@ def test_repairing_refuses_nothing_that_was_valid(case):
     assert all(after >= before for before, after in zip(strict, lenient, strict=True))
 
 
-@FAIR
+@FEWER
 @given(cases())
 def test_checking_changes_none_of_the_records_that_it_is_given(case):
     schema, records = case
@@ -166,7 +167,7 @@ def test_checking_changes_none_of_the_records_that_it_is_given(case):
     assert orjson.dumps(records) == before
 
 
-@FAIR
+@FEWER
 @given(cases())
 def test_a_record_fares_the_same_alone_and_in_a_batch(case):
     schema, records = case
@@ -178,7 +179,7 @@ def test_a_record_fares_the_same_alone_and_in_a_batch(case):
     assert together.found == tuple(p._replace(row=row) for row, verdicts in enumerate(alone) for p in verdicts.found)
 
 
-@FAIR
+@FEWER
 @given(cases())
 def test_a_repaired_record_needs_no_second_repair(case):
     schema, records = case
