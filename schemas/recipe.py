@@ -28,6 +28,8 @@ class Recipe(Frozen):
     """Usable seeds only: each fits the schema and is no placeholder."""
     seed_problems: tuple[SeedProblem, ...] = ()
     guidelines: str = ""
+    guidelines_left_out: tuple[str, ...] = ()
+    """Rules of the guidelines that no prompt shows because they forbid what is being done: data made by a model."""
     language: str = "en"
     """BCP 47 primary tag of the seeds' language, such as `en` or `zh`; prompts are written in it."""
     source: str = ""
@@ -38,7 +40,7 @@ class Recipe(Frozen):
     @property
     def fingerprint(self) -> str:
         """Digest of what shapes the data; a moved folder keeps it, a changed seed does not."""
-        excluded = {"source", "analysis_dir", "seed_problems", "schema_document"}
+        excluded = {"source", "analysis_dir", "seed_problems", "schema_document", "guidelines_left_out"}
         return content_digest(self.model_dump(mode="json", exclude=excluded))
 
 

@@ -118,6 +118,8 @@ class RunReport(Frozen):
     source: str
     seeds_used: int
     seed_problems: tuple[SeedProblem, ...] = ()
+    guidelines_left_out: tuple[str, ...] = ()
+    """Rules of the source's guidelines that forbid data made by a model, and that no prompt showed."""
     counts: Counts
     carried_over: int = 0
     """Records taken over from an output file that this store had no run for; among `accepted`, never asked for."""

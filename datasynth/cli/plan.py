@@ -66,6 +66,14 @@ def seed_lines(source: Source) -> list[Message]:
     ]
     if len(left_out) > MOST_PROBLEMS:
         lines.append(say("  and {count} more", count=len(left_out) - MOST_PROBLEMS))
+    lines += [
+        say(
+            "The guidelines forbid data made by a model (“{rule}”). No prompt shows this rule: make sure that such "
+            "data may be used.",
+            rule=rule,
+        )
+        for rule in recipe.guidelines_left_out
+    ]
     if not used:
         lines.append(say("  No seed is usable: records are made from the schema alone."))
     return lines

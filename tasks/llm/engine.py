@@ -314,8 +314,8 @@ class Engine:
                 variable=self.endpoint.key_env or "-",
             )
         return RequestRefusedError(
-            "{where} refuses requests for model {model}: {detail}. Check the model's name, the account's credit and the "
-            "options; replies that were paid for are kept.",
+            "{where} refuses requests for model {model}: {detail}. Check the model's name, the account's credit and "
+            "the options; replies that were paid for are kept.",
             where=where,
             model=self.endpoint.model,
             detail=failure.detail,

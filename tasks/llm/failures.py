@@ -50,7 +50,14 @@ OUT_OF_CREDIT = ("insufficient_quota", "credit balance", "billing_error", "insuf
 ADAPTABLE: dict[str, tuple[str, ...]] = {
     "temperature": ("temperature",),
     "thinking": ("thinking",),
-    "json_schema": ("output_config", "output_format", "response_format", "json_schema", "structured output", "compiled grammar"),
+    "json_schema": (
+        "output_config",
+        "output_format",
+        "response_format",
+        "json_schema",
+        "structured output",
+        "compiled grammar",
+    ),
     "max_completion_tokens": ("max_completion_tokens",),
     "cache_control": ("cache_control",),
 }

@@ -84,7 +84,7 @@ class Journal:
             self._spend[entry["round"]] = self._spend.get(entry["round"], Spend()) + spend
 
     def abandoned(self) -> tuple[Reservation, ...]:
-        """Worst cases of the calls of a limited run that left and of which nothing more is known: their process was killed.
+        """Worst cases of calls of a limited run that left and of which no more is known: their process was killed.
 
         Meant for the moment after opening; while calls are in flight here, theirs are among them.
         """
@@ -160,7 +160,7 @@ class Journal:
             lines = b"".join(frame_line(payload) for _, payload, _ in group)
             try:
                 segment, offset = await loop.run_in_executor(self._thread, self._write, lines)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - handed on to everyone who waits
                 for _, _, durable in group:
                     if not durable.done():
                         durable.set_exception(error)

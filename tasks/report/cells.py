@@ -12,8 +12,8 @@ _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _ACTIVE = re.compile(
     r"[\\`*\[\]<>|~&@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//)|(?<=mailto):|(?<=xmpp):", re.IGNORECASE
 )
-"""What can begin a construct inside a line (an underscore inside a word cannot) or make a bare address a link (GFM 0.29,
-section 6.9); any ASCII punctuation may be escaped (CommonMark 0.31, section 2.4)."""
+"""What can begin a construct inside a line (an underscore inside a word cannot) or make a bare address a link (GFM
+0.29, section 6.9); any ASCII punctuation may be escaped (CommonMark 0.31, section 2.4)."""
 _START = re.compile(r"^(\d*)([-+=.)#])")
 """What makes a line a list, a rule or a heading."""
 

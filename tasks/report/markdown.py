@@ -200,7 +200,7 @@ def _seeds_section(report: RunReport, language: Language) -> list[str]:
     problems = report.seed_problems
     left_out = len({problem.seed for problem in problems})
     counted = say("{used} seeds used, {left_out} left out.", used=f"{report.seeds_used:,}", left_out=f"{left_out:,}")
-    lines = [*_heading(say("Seeds"), language), _word(counted, language)]
+    lines = [*_heading(say("Seeds"), language), _word(counted, language), *_guidelines(report, language)]
     if not problems:
         return lines
     rows = [[code(p.seed), code(p.field), _word(p.reason, language)] for p in problems[:SEED_ROWS]]
@@ -210,6 +210,24 @@ def _seeds_section(report: RunReport, language: Language) -> list[str]:
         more = say("{count} more are in report.json.", count=f"{len(problems) - SEED_ROWS:,}")
         lines += ["", _word(more, language)]
     return lines
+
+
+def _guidelines(report: RunReport, language: Language) -> list[str]:
+    return [
+        line
+        for rule in report.guidelines_left_out
+        for line in (
+            "",
+            _word(
+                say(
+                    "The guidelines forbid data made by a model (“{rule}”). No prompt shows this rule: make sure that "
+                    "such data may be used.",
+                    rule=rule,
+                ),
+                language,
+            ),
+        )
+    ]
 
 
 def _kind_section(report: RunReport, language: Language) -> list[str]:

@@ -130,6 +130,7 @@ def _report(
         source=recipe.source,
         seeds_used=len(recipe.seeds),
         seed_problems=recipe.seed_problems,
+        guidelines_left_out=recipe.guidelines_left_out,
         counts=total.counts,
         carried_over=run.card.carried_over,
         spend=total.spend,

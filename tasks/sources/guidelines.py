@@ -1,6 +1,7 @@
 """DataRecipe's annotation guidelines as a model should read them."""
 
 import re
+from dataclasses import dataclass
 
 ABOUT_THE_FILE = (
     re.compile(r">\s*(?:生成时间|样本来源|Generated(?: at| on)?)\s*[:：].*"),
@@ -34,29 +35,40 @@ CLAUSE = re.compile(r"(?<=[。；;，])|(?<=[.;])(?=\s)")
 """Where a rule may end and the next begin. In English not at a comma: "no AI-generated, copied or offensive text"."""
 
 
-def readable_guidelines(text: str) -> str:
+@dataclass(frozen=True)
+class Guidelines:
+    """What a prompt shows of the guidelines, and what it must not."""
+
+    text: str = ""
+    left_out: tuple[str, ...] = ()
+    """Rules that forbid data made by a model. Whoever runs this has to know of them, and to decide."""
+
+
+def readable_guidelines(text: str) -> Guidelines:
     """`text` without lines about the file itself and without sentences that forbid data made by a model.
 
     All else stays as it is, to the last line: guidelines are never shortened.
     """
     lines: list[str] = []
+    left_out: list[str] = []
     for line in text.replace("\r\n", "\n").split("\n"):
-        kept = _without_ai_rules(line)
+        kept, rules = _without_ai_rules(line)
+        left_out += rules
         if kept is not None and not any(pattern.fullmatch(kept.strip()) for pattern in ABOUT_THE_FILE):
             lines.append(kept)
     plain = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
-    return re.sub(r"(?:\n|\A)(?:\s|---)*\Z", "\n", plain).strip()
+    return Guidelines(re.sub(r"(?:\n|\A)(?:\s|---)*\Z", "\n", plain).strip(), tuple(left_out))
 
 
-def _without_ai_rules(line: str) -> str | None:
-    """`line` less its rules against AI; None where nothing else was on it."""
+def _without_ai_rules(line: str) -> tuple[str | None, list[str]]:
+    """`line` less its rules against AI, None where nothing else was on it; and those rules."""
     parts = MARKER.fullmatch(line)
     if not parts:
-        return line
+        return line, []
     marker, bold, body, end, _ = parts.groups()
     clauses = CLAUSE.split(body)
-    kept = [clause for clause in clauses if not any(pattern.search(clause) for pattern in AGAINST_AI)]
-    if len(kept) == len(clauses):
-        return line
-    rest = "".join(kept).strip().rstrip("，；;")
-    return f"{marker}{bold}{rest}{end}" if rest else None
+    rules = [clause for clause in clauses if any(pattern.search(clause) for pattern in AGAINST_AI)]
+    if not rules:
+        return line, []
+    rest = "".join(clause for clause in clauses if clause not in rules).strip().rstrip("，；;")
+    return f"{marker}{bold}{rest}{end}" if rest else None, [rule.strip() for rule in rules]

@@ -13,7 +13,7 @@ from datasynth.tasks.detect.language import language_of
 from datasynth.tasks.detect.shapes import SPEAKERS, message_keys
 from datasynth.tasks.sources.dialects import parse_record_schema
 from datasynth.tasks.sources.documents import is_absent, plain_json, read_json, read_text, unreadable
-from datasynth.tasks.sources.guidelines import readable_guidelines
+from datasynth.tasks.sources.guidelines import Guidelines, readable_guidelines
 from datasynth.tasks.sources.records import named, named_records
 from datasynth.tasks.sources.seeds import Named, usable_seeds
 from datasynth.tasks.storage.store import Store
@@ -50,16 +50,18 @@ def read_recipe(settings: SynthesisSettings) -> Recipe:
     if analysis and not schema.description:
         schema = schema.model_copy(update={"description": analysis.purpose()})
     seeds, problems = usable_seeds(_seeds(settings, schema, analysis), schema)
-    own = analysis.guidelines() if analysis else ""
-    guidelines = own if settings.guidelines is None else settings.guidelines
+    guidelines = analysis.guidelines() if analysis else Guidelines()
+    if settings.guidelines is not None:
+        guidelines = Guidelines(settings.guidelines)
     return Recipe(
         name=_name(settings, schema, analysis),
         record_schema=schema,
         schema_document={"fields": document} if isinstance(document, list) else document,
         seeds=seeds,
         seed_problems=problems,
-        guidelines=guidelines,
-        language=_language(schema, seeds, guidelines),
+        guidelines=guidelines.text,
+        guidelines_left_out=guidelines.left_out,
+        language=_language(schema, seeds, guidelines.text),
         source=analysis.store.url() if analysis else where,
         analysis_dir=analysis.store.url() if analysis else "",
     )
@@ -105,8 +107,8 @@ class _Analysis:
             return []
         return named_records(self.store.url(SAMPLES), [field.name for field in schema.fields])
 
-    def guidelines(self) -> str:
-        return readable_guidelines(read_text(self.store.url(GUIDELINES))) if self._has(GUIDELINES) else ""
+    def guidelines(self) -> Guidelines:
+        return readable_guidelines(read_text(self.store.url(GUIDELINES))) if self._has(GUIDELINES) else Guidelines()
 
     def purpose(self) -> str:
         """What DataRecipe found the data to be for; its field list has no description of its own."""

@@ -81,8 +81,10 @@ FALLBACK = {"type": "object", "properties": {"text": {"type": "string"}}, "requi
 def count_asked(*texts: str) -> int:
     """The number of records asked for, from the first of `texts` that says one; else 1."""
     for text in texts:
-        for pattern in COUNTS:
-            if found := pattern.search(text):
+        # Where the count usually stands, so that the rest of a long prompt need not be searched.
+        end = text[-300:]
+        for pattern, part in (*((p, end) for p in COUNTS[:2]), *((p, text) for p in COUNTS)):
+            if found := pattern.search(part):
                 return max(1, min(MOST, int(next(g for g in found.groups() if g))))
     return 1
 

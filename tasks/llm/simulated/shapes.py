@@ -63,6 +63,9 @@ def merged(schema: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any
         k: v for k, v in hints.items() if k not in ("required", "properties", "items", "type", "additionalProperties")
     }
     result = extra | dict(schema)
+    if isinstance(least := extra.get("minItems"), int) and isinstance(schema.get("minItems"), int):
+        # Strict structured output knows no more than "at least one".
+        result["minItems"] = max(least, schema["minItems"])
     if isinstance(properties := schema.get("properties"), Mapping) and isinstance(hints.get("properties"), Mapping):
         result["properties"] = {
             name: merged(value, hints["properties"].get(name, {})) if isinstance(value, Mapping) else value

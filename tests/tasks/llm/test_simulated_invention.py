@@ -231,7 +231,7 @@ SCHEMAS = st.lists(NAMES, min_size=1, max_size=5, unique=True).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SCHEMAS, st.booleans())
 def test_records_keep_to_whatever_the_schema_demands(schema: RecordSchema, structured: bool) -> None:
     recipe = Recipe(name="things", record_schema=schema)
