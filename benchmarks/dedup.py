@@ -118,7 +118,7 @@ def main() -> None:
         for name, result in best.items():
             ratio = f"{base / result['seconds']:6.1f} x the first" if len(best) > 1 else ""
             print(
-                f"  {name:25} {count / result['seconds']:>8,.0f} records/s  {count / result['cpu']:>8,.0f} a CPU second "
+                f"  {name:25} {count / result['seconds']:>8,.0f} records/s {count / result['cpu']:>8,.0f} a CPU second "
                 f"{result['bytes'] / 2**20:>6,.0f} MB   {result['bytes'] / count:>7,.0f} bytes a record   "
                 f"{result['found']:,} found {ratio}"
             )

@@ -6,11 +6,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from datasynth.version import __version__
+
 if TYPE_CHECKING:
     from datasynth.api import DataSynthesizer, InteractiveSynthesizer, SynthEngine, SynthesisResult
     from datasynth.config import SynthesisConfig
-
-__version__ = "0.5.0"
 
 __all__ = [
     "DataSynthesizer",

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from datasynth import __version__
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import Detection, Recipe
@@ -16,6 +15,7 @@ from datasynth.tasks.generate.parse import parse_reply
 from datasynth.tasks.report.export import Identified, export_records
 from datasynth.tasks.validate.content import ContentRules
 from datasynth.tasks.validate.validator import RecordValidator, describe, with_content
+from datasynth.version import __version__
 
 
 @dataclass(frozen=True)

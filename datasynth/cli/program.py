@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from datasynth import __version__
 from datasynth.cli.commands import CommandTable, version_option
 from datasynth.cli.speech import err, speech
 from datasynth.schemas.errors import DataSynthError
 from datasynth.schemas.messages import Message, say
+from datasynth.version import __version__
 
 FAILED, BAD_INPUT = 1, 2
 

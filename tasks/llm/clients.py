@@ -70,6 +70,19 @@ class _Client:
         return frozenset(wanted - self.dropped)
 
 
+def _plain_call(base_url: httpx2.URL, path: str, timeout: float) -> dict[str, Any]:
+    """What the SDKs' `post` needs beside the content, in the form that costs least for each call.
+
+    For each call the SDKs take their base URL apart again to join a relative path to it, and deep-copy the defaults
+    of options that are not given.
+    """
+    return {
+        "path": str(base_url).rstrip("/") + path,
+        "cast_to": httpx2.Response,
+        "options": {"headers": {}, "params": {}, "max_retries": 0, "timeout": timeout},
+    }
+
+
 class AnthropicClient(_Client):
     """Anthropic's Messages API."""
 
@@ -81,7 +94,10 @@ class AnthropicClient(_Client):
             max_retries=0,
             timeout=timeout,
             http_client=http_client(timeout=timeout, limit=in_flight),
+            # Prefect brings OpenTelemetry along; a span for each call would go nowhere.
+            open_telemetry=False,
         )
+        self._post = _plain_call(self._sdk.base_url, "/v1/messages", timeout)
 
     def body(self, request: Request) -> dict[str, Any]:
         """The request's JSON. The system prompt is marked for caching: all calls of a run share it."""
@@ -110,11 +126,14 @@ class AnthropicClient(_Client):
         try:
             if request.max_tokens > STREAM_FROM:
                 return await self._stream(body)
-            response = await self._sdk.post("/v1/messages", cast_to=httpx2.Response, body=body)
+            # As bytes: the SDK walks through a body and dumps it in Python.
+            response: httpx2.Response = await self._sdk.post(**self._post, content=orjson.dumps(body))
         except anthropic.APIStatusError as error:
             raise failure_of_status(error.status_code, error.body, error.response.headers, sent) from error
-        except anthropic.APIError as error:
-            raise _unanswered(error, timed_out=isinstance(error, anthropic.APITimeoutError)) from error
+        except (anthropic.APIError, httpx2.RequestError) as error:
+            # A stream that breaks off in the middle raises httpx2's own errors.
+            late = isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException)
+            raise _unanswered(error, timed_out=late) from error
         return anthropic_reply(_json(response), response.headers), response.headers
 
     async def _stream(self, body: dict[str, Any]) -> tuple[Reply, httpx2.Headers]:
@@ -144,6 +163,7 @@ class OpenAIClient(_Client):
             timeout=timeout,
             http_client=http_client(timeout=timeout, limit=in_flight),
         )
+        self._post = _plain_call(self._sdk.base_url, "/chat/completions", timeout)
 
     def body(self, request: Request) -> dict[str, Any]:
         """The request's JSON. The system prompt comes first and never changes, as automatic caching needs it."""
@@ -163,7 +183,7 @@ class OpenAIClient(_Client):
     async def send(self, request: Request) -> tuple[Reply, httpx2.Headers]:
         body, sent = self.body(request), self._optional(request)
         try:
-            response = await self._sdk.post("/chat/completions", cast_to=httpx2.Response, body=body)
+            response: httpx2.Response = await self._sdk.post(**self._post, content=orjson.dumps(body))
         except openai.APIStatusError as error:
             raise failure_of_status(error.status_code, error.body, error.response.headers, sent) from error
         except openai.APIError as error:

@@ -10,6 +10,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 def pause_asked(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds until a limit that is used up is full again; None while requests and tokens are left."""
+    if not any("ratelimit" in name for name in headers):
+        return None
     waits = [
         wait
         for what in ("requests", "tokens", "input-tokens", "output-tokens")

@@ -75,7 +75,10 @@ def finish_run(
     schema = stored_schema(recipe, settings)
     statistics = field_statistics((read_part(part) for part in run.parts("data")), schema)
     output = output_of(settings, recipe)
-    report = _report(run, recipe, detection, settings, outcomes).model_copy(
+    report = _report(run, recipe, detection, settings, outcomes)
+    if not report.total:
+        output = None  # what may stand there from an earlier run is better than an empty file
+    report = report.model_copy(
         update={
             "stopped_by": stopped_by,
             "explanation": explanation,

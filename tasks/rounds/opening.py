@@ -37,7 +37,7 @@ def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection,
     settings = settings.model_copy(update={"run_id": run_id})
     run = open_run(settings, recipe)
     settings = settings.model_copy(update={"run_id": run.card.run_id})
-    if settings.resume and resumed is None and output:
+    if settings.resume and output:
         _take_over(run, recipe, detection, settings, output)
     if run.estimate() is None:
         run.save_estimate(estimate_run(recipe, detection, settings, endpoint.model, price))
@@ -45,6 +45,7 @@ def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection,
 
 
 def _take_over(run: Run, recipe: Recipe, detection: Detection, settings: SynthesisSettings, output: str) -> None:
-    if run.card.carried_over or run.outcomes() or not Store(output).exists():
+    """Only before its first round: a run that has begun has nothing to take from a file that others may have written."""
+    if run.card.carried_over or run.planned(1) is not None or not Store(output).exists():
         return
     carry_over(run, recipe, detection, settings, read_records(output))
