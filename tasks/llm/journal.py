@@ -12,7 +12,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -73,7 +72,9 @@ class Journal:
                 return
             self._open.pop(entry.get("closes", ""), None)
             if "reply" in entry:
-                spend = Spend(calls=1, usage=Usage(**entry["reply"]["usage"]), cost_usd=_number(entry["cost"]))
+                reply = entry["reply"]
+                usage = reply.usage if isinstance(reply, Reply) else Usage(**reply["usage"])
+                spend = Spend(calls=1, usage=usage, cost_usd=_number(entry["cost"]))
                 spend += _worst(entry, calls=0)
                 # The first reply wins, should two processes have paid for the same request.
                 self._places.setdefault(entry["key"], place)
@@ -127,7 +128,7 @@ class Journal:
         closes: str = "",
     ) -> None:
         """Returns once the reply is durable. `unmetered` is the worst case of a reply that came without its usage."""
-        entry = {"key": key, "round": round, "cost": _text(cost), "closes": closes, "reply": asdict(reply)}
+        entry = {"key": key, "round": round, "cost": _text(cost), "closes": closes, "reply": reply}
         await self._append(entry | (_worst_case(unmetered) if unmetered else {}))
 
     async def append_intent(self, token: str, worst: Reservation, *, round: int) -> None:

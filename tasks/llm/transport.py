@@ -20,6 +20,8 @@ CONNECT_SECONDS = 10.0
 KEEP_SECONDS = 4.0
 """How long an idle connection is kept. Uvicorn, and so vLLM and most gateways, closes its end after 5 s of silence:
 a request sent into that moment is lost, and nobody knows whether it was billed."""
+HEADERS = "datasynth.headers"
+"""Extension of a request that holds its headers in aiohttp's form; it never leaves the process."""
 PROBE_SECONDS = 60
 """Silence after which the kernel asks whether the other end still lives, as in the SDKs' own clients: a router
 forgets a connection that waits for a long answer."""
@@ -34,6 +36,21 @@ def http_client(*, timeout: float, limit: int) -> httpx2.AsyncClient:
         limit: most connections of either kind.
     """
     return _LeanClient(timeout=timeout, limit=limit)
+
+
+def repeated(request: httpx2.Request, content: bytes) -> httpx2.Request:
+    """`request`, made by `http_client`'s client, once more with another body."""
+    if HEADERS not in request.extensions:
+        request.extensions[HEADERS] = _for_aiohttp(request.headers)
+    again = httpx2.Request(
+        request.method,
+        request.url,
+        headers=request.headers,
+        stream=httpx2.ByteStream(content),
+        extensions=request.extensions,
+    )
+    again.read()
+    return again
 
 
 class _LeanClient(anthropic.DefaultAioHttpClient):
@@ -139,8 +156,7 @@ class _Wire:
                 request.method,
                 _quoted(str(request.url)),
                 data=request.content or None,
-                # The SDKs encode header text as UTF-8, and so does aiohttp.
-                headers=CIMultiDict([(name.decode(), value.decode()) for name, value in request.headers.raw]),
+                headers=request.extensions.get(HEADERS) or _for_aiohttp(request.headers),
                 timeout=_limits(limits.get("read"), limits.get("connect")),
                 allow_redirects=False,
                 server_hostname=request.extensions.get("sni_hostname"),
@@ -154,6 +170,11 @@ class _Wire:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+def _for_aiohttp(headers: httpx2.Headers) -> CIMultiDict[str]:
+    # The SDKs encode header text as UTF-8, and so does aiohttp.
+    return CIMultiDict([(name.decode(), value.decode()) for name, value in headers.raw])
 
 
 def _kind_of(error: Exception) -> type[httpx2.RequestError]:

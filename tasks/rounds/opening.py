@@ -45,7 +45,7 @@ def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection,
 
 
 def _take_over(run: Run, recipe: Recipe, detection: Detection, settings: SynthesisSettings, output: str) -> None:
-    """Only before its first round: a run that has begun has nothing to take from a file that others may have written."""
+    """Only before its first round: one that has begun has nothing to take from a file that others may have written."""
     if run.card.carried_over or run.planned(1) is not None or not Store(output).exists():
         return
     carry_over(run, recipe, detection, settings, read_records(output))
