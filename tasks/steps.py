@@ -107,7 +107,7 @@ def _shard_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | No
     if len(journal) < len(shard.prompts):
         return None
     return content_digest([
-        "generate", CODE, job.store_url, job.card.run_id, shard.static, shard.json_schema,
+        "generate", CODE, job.store_url, job.card.run_id, job.card.nonce, shard.static, shard.json_schema,
         [(p.call.index, p.call.asked, p.user) for p in shard.prompts],
     ])  # fmt: skip
 

@@ -16,7 +16,7 @@ from functools import partial
 import orjson
 
 from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard, ShardReceipt
-from datasynth.schemas.errors import AuthenticationError, DataSynthError, RequestRefusedError
+from datasynth.schemas.errors import AuthenticationError, DataSynthError, RequestRefusedError, RunError
 from datasynth.schemas.record import content_digest
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.budget import Budget, Reservation
@@ -98,6 +98,9 @@ class Engine:
             await asyncio.gather(*calls, return_exceptions=True)
             await self.journal.flush()
             raise
+        if self.stopping and any(result.miss == "stopped" for result in results):
+            # No receipt, which would be cached: whoever goes on has to make these calls.
+            raise RunError("The run was stopped.")
         return ShardReceipt(tuple(results), self._answers - before)
 
     async def drain(self, seconds: float) -> None:

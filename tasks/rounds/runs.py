@@ -43,6 +43,8 @@ class RunCard(Frozen):
     target: int
     """Records asked for when it was started or last extended."""
     started_at: str
+    nonce: str = ""
+    """Tells this run from another one of the same name whose store was deleted: results cached for that are not its."""
     earlier: tuple[str, ...] = ()
     """Index files of earlier runs that this one is deduplicated against, pinned at its start."""
     carried_over: int = 0
@@ -225,6 +227,7 @@ def _new_run(root: Store, dataset: str, run_id: str, settings: SynthesisSettings
         settings_fingerprint=settings.fingerprint,
         target=settings.target_count,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        nonce=secrets.token_hex(8),
         earlier=tuple(root.names(f"{dataset}/index")),
     )
     run = Run(root, card)

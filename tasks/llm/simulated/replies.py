@@ -90,7 +90,8 @@ def _text(reading: Reading, knobs: Knobs, fate: Fate, draw: random.Random, *, ba
         return orjson.dumps(inventor.record()).decode()
     records: list[Any] = inventor.records(reading.count)
     if any_record_fault(knobs):
-        records = damaged_records(records, reading, knobs, fate.draw)
+        # As the records themselves: the same request meets the same damage, however often it is asked.
+        records = damaged_records(records, reading, knobs, draw)
     if fate.reply == "wrapped":
         return wrapped(records, reading, fate.draw)
     if fate.reply == "malformed":
