@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -58,7 +59,7 @@ def launch(settings: SynthesisSettings, server: prefect_setup.LocalServer | None
     """
     if settings.run_id is None:
         raise RunError("A run needs an id before it starts. Give run_id.")
-    with _signals_as_exceptions():
+    with _ended_by_signals():
         with watching.waiting(_waited_for(server)):
             # Prefect and Polars take seconds to import: meanwhile the server starts.
             from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
@@ -77,26 +78,40 @@ def _waited_for(server: prefect_setup.LocalServer | None) -> Message:
 
 
 @contextlib.contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does, and either way `Stopped` comes out, whatever Prefect made of the signal."""
+def _ended_by_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run, and `Stopped` comes out, whatever Prefect makes of the signal.
+
+    The exception alone is not enough: raised inside somebody's clean-up it can be lost. So the engines are told too,
+    and a second signal ends the process at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
+    told: list[int] = []
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if told:
+            leave_now(1)
+        told.append(number)
+        threading.Thread(target=_stop_engines, daemon=True).start()
         raise Stopped
 
-    earlier = signal.signal(signal.SIGTERM, stop)
+    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except Stopped:
-        raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+        if told or isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
             raise Stopped from error
         raise
     finally:
-        signal.signal(signal.SIGTERM, earlier if earlier is not None else signal.SIG_DFL)
+        for number, handler in earlier.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _stop_engines() -> None:
+    # Not imported with this module: it belongs to what takes seconds, and is there once there is anything to stop.
+    if engines := sys.modules.get("datasynth.tasks.generate.engines"):
+        engines.stop_engines()
 
 
 def leave_now(code: int) -> None:

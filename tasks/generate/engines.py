@@ -2,11 +2,12 @@
 
 import gc
 import threading
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
 
 from datasynth.schemas.calls import Shard, ShardReceipt
-from datasynth.schemas.errors import InputError
+from datasynth.schemas.errors import InputError, RunError
 from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.generate.collect import readable
@@ -55,8 +56,15 @@ class OpenEngine:
         self.engine = self._loop.run(_open(endpoint, self.journal, budget, place, gate))
 
     def run(self, shard: Shard) -> ShardReceipt:
-        """Makes the calls of `shard`; blocks the calling thread."""
-        return self._loop.run(self.engine.run_shard(shard))
+        """Makes the calls of `shard`; blocks the calling thread.
+
+        Raises:
+            DataSynthError: the run cannot go on, or was stopped.
+        """
+        try:
+            return self._loop.run(self.engine.run_shard(shard))
+        except CancelledError as error:
+            raise RunError("The run was stopped.") from error
 
     def stop(self) -> None:
         """Starts nothing more and gives calls in flight a moment; the waiting shards then end."""
@@ -124,6 +132,14 @@ def stop_engine(place: RunPlace) -> None:
     with _lock:
         engine = _open_engines.get(place.journal_url)
     if engine is not None:
+        engine.stop()
+
+
+def stop_engines() -> None:
+    """Lets all engines of this process come to rest: the process was told to end."""
+    with _lock:
+        engines = tuple(_open_engines.values())
+    for engine in engines:
         engine.stop()
 
 

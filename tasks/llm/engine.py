@@ -75,6 +75,7 @@ class Engine:
         self._tokens = RateCeiling(settings.tokens_per_minute) if settings.tokens_per_minute else None
         self._deadline = time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
         self._settled = asyncio.Event()
+        self._calls: set[asyncio.Task[CallResult]] = set()
         self._answers = 0
         self._malformed = 0
         # Only how long to wait is drawn from it, never what is asked.
@@ -90,6 +91,7 @@ class Engine:
         overhead = most_tokens(shard.static, orjson.dumps(shard.json_schema).decode())
         before = self._answers
         calls = [asyncio.create_task(self._call(shard, p, digest, overhead)) for p in shard.prompts]
+        self._calls.update(calls)
         try:
             results = await asyncio.gather(*calls)
         except BaseException:
@@ -98,19 +100,25 @@ class Engine:
             await asyncio.gather(*calls, return_exceptions=True)
             await self.journal.flush()
             raise
+        finally:
+            self._calls.difference_update(calls)
         if self.stopping and any(result.miss == "stopped" for result in results):
             # No receipt, which would be cached: whoever goes on has to make these calls.
             raise RunError("The run was stopped.")
         return ShardReceipt(tuple(results), self._answers - before)
 
     async def drain(self, seconds: float) -> None:
-        """Starts no further call and waits up to `seconds` for those in flight, so that what is paid for is kept."""
+        """Starts no further call, waits up to `seconds` for those in flight, so that what is paid for is kept, and
+        abandons the rest; each shard then ends as cancelled.
+        """
         self.stopping = True
         give_up = time.monotonic() + seconds
         while self.limit.in_flight and time.monotonic() < give_up:
             self._settled.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), give_up - time.monotonic())
+        for call in tuple(self._calls):
+            call.cancel()
         await self.journal.flush()
 
     async def _call(self, shard: Shard, prompt: Prompt, digest: str, overhead: int) -> CallResult:

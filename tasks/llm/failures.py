@@ -20,7 +20,7 @@ class CallFailure(Exception):  # noqa: N818 - an outcome as often as it is raise
     miss: MissReason
     remedy: Remedy
     detail: str
-    """What the server said, for people, shortened; the SDKs never put the key there and neither do we."""
+    """What the server said, for people, shortened and without the key."""
     maybe_billed: bool = False
     """The request left and no answer says that it was not billed."""
     retry_after: float | None = None
@@ -44,6 +44,9 @@ STATUS_REMEDY: dict[int, tuple[MissReason, Remedy]] = {
     529: ("rate_limited", "wait"),
 }
 
+GATEWAY_TIMEOUT = (504, 524)
+"""A gateway stopped waiting for a model that may have gone on, and be billed."""
+
 OUT_OF_CREDIT = ("insufficient_quota", "credit balance", "billing_error", "insufficient balance")
 """What providers say, some with status 429, when waiting will not help."""
 
@@ -59,14 +62,21 @@ ADAPTABLE: dict[str, tuple[str, ...]] = {
         "compiled grammar",
     ),
     "max_completion_tokens": ("max_completion_tokens",),
+    "max_tokens": ("max_completion_tokens",),
     "cache_control": ("cache_control",),
 }
 """Optional parameters that a call can do without, and the words by which a 400 names them."""
 
 
-def failure_of_status(status: int, body: Any, headers: Mapping[str, str], sent: frozenset[str]) -> CallFailure:
-    """The failure that an HTTP status means. `sent` are the optional parameters that the request carried."""
-    detail = f"{status}: {_explanation(body)}"
+def failure_of_status(
+    status: int, body: Any, headers: Mapping[str, str], sent: frozenset[str], *, hidden: str = ""
+) -> CallFailure:
+    """The failure that an HTTP status means.
+
+    `sent` are the optional parameters that the request carried; `hidden` is the key, which some gateways echo.
+    """
+    said = _explanation(body)
+    detail = f"{status}: {(said.replace(hidden, '***') if hidden else said)[:500]}"
     if any(words in detail.lower() for words in OUT_OF_CREDIT):
         return CallFailure("bad_request", "stop_run", detail)
     if status in (400, 422):
@@ -75,15 +85,20 @@ def failure_of_status(status: int, body: Any, headers: Mapping[str, str], sent: 
                 return CallFailure("bad_request", "adapt", detail, parameter=parameter)
     miss, remedy = STATUS_REMEDY.get(status, ("server_error", "retry") if status >= 500 else ("bad_request", "give_up"))
     after = retry_after(headers) if remedy in ("retry", "wait") else None
-    return CallFailure(miss, remedy, detail, retry_after=after, authentication=status in (401, 403))
+    return CallFailure(
+        miss,
+        remedy,
+        detail,
+        maybe_billed=status in GATEWAY_TIMEOUT,
+        retry_after=after,
+        authentication=status in (401, 403),
+    )
 
 
 def _explanation(body: Any) -> str:
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if isinstance(error, dict):
-        words = [str(error[k]) for k in ("type", "code", "message") if error.get(k)]
-        return " · ".join(dict.fromkeys(words))[:500]
-    return str(error or "no explanation")[:500]
+    error = (body.get("error") or body) if isinstance(body, dict) else body
+    words = [str(error[k]) for k in ("type", "code", "message") if error.get(k)] if isinstance(error, dict) else []
+    return " · ".join(dict.fromkeys(words)) or str(error or "no explanation")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -93,8 +108,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after")
     if (seconds := _number(value)) is not None:
         return seconds
-    date = email.utils.parsedate_tz(value) if value else None
-    return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
+    try:
+        date = email.utils.parsedate_tz(value) if value else None
+        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(text: str | None) -> float | None:

@@ -20,7 +20,9 @@ def _encoding() -> Any:
 def count_tokens(text: str, model: str) -> int:
     """About how many tokens `model` sees in `text`: exact for OpenAI's models since GPT-4o, else an estimate."""
     tokens = len(_encoding().encode_ordinary(text))
-    return round(tokens * CLAUDE_TO_O200K) if "claude" in model.lower() else tokens
+    if "claude" in model.lower():
+        return min(round(tokens * CLAUDE_TO_O200K), len(text.encode("utf-8", "surrogatepass")))
+    return tokens
 
 
 ENVELOPE_TOKENS = 1024

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from datasynth.schemas.errors import StorageError
-from datasynth.tasks.storage.store import Store
+from datasynth.tasks.storage.store import Store, make_folder, sync_folder
 
-LINE_HEAD = 9
-"""Bytes before a line's payload: eight hex digits of its checksum and a space."""
+LINE_HEAD = 10
+"""Bytes before a line's payload: a newline, eight hex digits of its checksum and a space."""
 
 
 def frame_line(payload: bytes) -> bytes:
-    """One line of the log: checksum, space, payload, newline. `payload` holds no newline (JSON on one line)."""
-    return b"%08x %s\n" % (zlib.crc32(payload), payload)
+    """One line of the log: checksum, space, payload. `payload` holds no newline (JSON on one line).
+
+    A newline stands before it as well as after it, so that one that is spoilt never joins two lines.
+    """
+    return b"\n%08x %s\n" % (zlib.crc32(payload), payload)
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,10 @@ class _FileWriter:
     def append(self, lines: bytes) -> tuple[str, int]:
         try:
             if self._fd is None:
-                os.makedirs(os.path.dirname(self._path), exist_ok=True)
+                folder = os.path.dirname(self._path)
+                make_folder(folder)
                 self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+                sync_folder(folder)
             at = self._offset
             view = memoryview(lines)
             while view:
@@ -102,9 +107,9 @@ def read_segment(store: Store, segment: str) -> Iterator[tuple[Place, bytes]]:
     data = store.read(segment)
     start = 0
     while (end := data.find(b"\n", start)) >= 0:
-        payload = data[start + LINE_HEAD : end]
-        if _intact(data[start : start + LINE_HEAD], payload):
-            yield Place(segment, start + LINE_HEAD, len(payload)), payload
+        at = start + LINE_HEAD - 1
+        if end > start and _intact(data[start:at], payload := data[at:end]):
+            yield Place(segment, at, len(payload)), payload
         start = end + 1
 
 

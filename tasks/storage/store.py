@@ -13,11 +13,15 @@ from fsspec.implementations.local import LocalFileSystem
 from datasynth.schemas.errors import DataSynthError, InputError, StorageError
 
 NAME = re.compile(r"[^\w.\-]+")
+LONGEST_NAME = 240
+"""Bytes in a path segment, which leaves room for a temporary ending."""
 
 
 def safe_name(text: str) -> str:
     """`text` as one path segment: letters (of any script), digits, `_`, `-` and inner dots; never empty or hidden."""
-    return NAME.sub("-", text).strip("-.")[:100] or "dataset"
+    name = NAME.sub("-", text).strip("-.")[:100]
+    # A file system counts bytes, 255 of them, and a letter may have four.
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore").strip("-.") or "dataset"
 
 
 class Store:
@@ -72,7 +76,11 @@ class Store:
             FileNotFoundError: nothing is there.
         """
         with self._explained("read", self._full(path)):
-            return self.fs.cat_file(self._full(path))
+            try:
+                return self.fs.cat_file(self._full(path))
+            except NotADirectoryError as error:
+                # A stray file such as .DS_Store where a folder would be: as little is there as in an object store.
+                raise FileNotFoundError(str(error)) from error
 
     def exists(self, path: str = "") -> bool:
         with self._explained("look up", self._full(path)):
@@ -110,9 +118,27 @@ class Store:
             ) from error
 
 
+def make_folder(folder: str) -> None:
+    """Makes a local folder and its parents durably: a file synced in a folder that a crash undoes is lost with it."""
+    if folder and not os.path.isdir(folder):
+        above = os.path.dirname(folder)
+        make_folder(above)
+        os.makedirs(folder, exist_ok=True)
+        sync_folder(above)
+
+
+def sync_folder(folder: str) -> None:
+    """Makes the names in a local folder durable."""
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
 def _write_local(full: str, data: bytes) -> None:
     folder = os.path.dirname(full)
-    os.makedirs(folder, exist_ok=True)
+    make_folder(folder)
     temporary = f"{full}.{secrets.token_hex(4)}.tmp"
     try:
         with open(temporary, "wb") as file:
@@ -124,8 +150,4 @@ def _write_local(full: str, data: bytes) -> None:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(folder)

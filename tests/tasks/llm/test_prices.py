@@ -1,0 +1,118 @@
+"""Exact costs, from the user's prices or the list; unknown stays unknown."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasynth.schemas.calls import Usage
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint
+from datasynth.tasks.llm.prices import Price, listed_price, price_of
+
+TOKENS = st.integers(0, 300_000)
+
+
+def settings(**values: Any) -> SynthesisSettings:
+    return SynthesisSettings(analysis_dir="x", **values)
+
+
+def price(provider: str, model: str, **values: Any) -> Price | None:
+    base = values.get("base_url") or PROVIDERS[provider].base_url
+    return price_of(Endpoint(PROVIDERS[provider], model, base), settings(provider=provider, **values))
+
+
+def known(provider: str, model: str, **values: Any) -> Price:
+    found = price(provider, model, **values)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("usage", "tier", "dollars"),
+    [
+        (Usage(input=1_000_000), "standard", "2"),
+        (Usage(output=1_000_000), "standard", "10"),
+        (Usage(input=1000, output=500), "standard", "0.007"),
+        (Usage(cache_read=100_000), "standard", "0.01"),
+        (Usage(cache_write=100_000), "standard", "0.25"),
+        (Usage(input=10, output=20, cache_read=1000, cache_write=2000), "standard", "0.00532"),
+        (Usage(input=1000, output=500), "batch", "0.0035"),
+        (Usage(cache_read=100_000), "batch", "0.005"),
+        (Usage(cache_write=100_000), "batch", "0.125"),
+    ],
+)
+def test_claude_sonnet_5_5_costs_what_anthropic_charges(usage: Usage, tier: str, dollars: str) -> None:
+    assert known("anthropic", "claude-sonnet-5-5").cost(usage, tier=tier) == Decimal(dollars)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tier", "dollars"),
+    [
+        (Usage(input=1_000_000), "standard", "0.75"),
+        (Usage(output=1_000_000), "standard", "4.5"),
+        (Usage(cache_read=1_000_000), "standard", "0.075"),
+        (Usage(input=200, cache_read=800, output=100), "standard", "0.00066"),
+        (Usage(input=1_000_000, output=1_000_000), "batch", "2.625"),
+    ],
+)
+def test_gpt_5_4_mini_costs_what_openai_charges(usage: Usage, tier: str, dollars: str) -> None:
+    assert known("openai", "gpt-5.4-mini").cost(usage, tier=tier) == Decimal(dollars)
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai", "deepseek", "moonshot", "zhipu"])
+def test_an_unknown_model_has_no_price(provider: str) -> None:
+    assert price(provider, "no-such-model-9000") is None
+
+
+@pytest.mark.parametrize("provider", ["dashscope", "qianfan"])
+def test_a_provider_that_is_not_listed_has_no_price(provider: str) -> None:
+    assert price(provider, "qwen-max") is None
+
+
+@pytest.mark.parametrize(("provider", "model"), [("openai", "gpt-5.4-mini"), ("anthropic", "claude-sonnet-5-5")])
+def test_a_known_name_at_an_address_of_ones_own_has_no_price(provider: str, model: str) -> None:
+    assert price(provider, model, base_url="http://localhost:9999/v1") is None
+
+
+def test_the_presets_own_address_given_again_keeps_the_price() -> None:
+    base = PROVIDERS["deepseek"].base_url
+    assert price("deepseek", "deepseek-chat", base_url=base) == price("deepseek", "deepseek-chat") is not None
+
+
+def test_the_users_price_wins_over_the_list_and_counts_cached_tokens_alike() -> None:
+    own = known("anthropic", "claude-sonnet-5-5", input_price=1.1, output_price=2.2)
+    usage = Usage(input=1_000_000, cache_read=1_000_000, cache_write=1_000_000, output=1_000_000)
+    assert own.cost(usage) == Decimal("5.5")
+
+
+def test_a_price_of_zero_is_a_price() -> None:
+    assert known("dashscope", "m", input_price=0, output_price=0).cost(Usage(input=5)) == 0
+
+
+@pytest.mark.parametrize("provider", ["simulated", "ollama", "vllm"])
+def test_ones_own_machine_costs_nothing(provider: str) -> None:
+    assert known(provider, "m").cost(Usage(input=10**9, output=10**9)) == 0
+
+
+def test_the_default_models_have_a_price() -> None:
+    for provider in PROVIDERS.values():
+        if provider.default_model and provider.price_id:
+            assert listed_price(provider.default_model, provider.price_id) is not None
+
+
+@pytest.mark.parametrize(("provider", "model"), [("anthropic", "claude-sonnet-5-5"), ("openai", "gpt-5.4-mini")])
+@given(new=TOKENS, read=TOKENS, written=TOKENS, output=TOKENS)
+def test_no_usage_within_a_bound_costs_more_than_its_worst_case(
+    provider: str, model: str, new: int, read: int, written: int, output: int
+) -> None:
+    found = known(provider, model)
+    usage = Usage(new, output, read, written)
+    assert found.cost(usage) <= found.worst(new + read + written, output)
+
+
+def test_a_listed_price_shows_what_a_million_tokens_cost() -> None:
+    found = known("anthropic", "claude-sonnet-5-5")
+    assert (found.input, found.output) == (Decimal(2), Decimal(10))
