@@ -69,6 +69,7 @@ class SynthesisSettings(BaseModel):
     resume: bool = Field(False, title="Resume", description="Go on with the latest fitting run.")
     output: str | None = Field(None, title="Output file")
     output_format: OutputFormat = "json"
+    language: Literal["en", "zh"] = Field("en", title="Language of the report")
     stats: bool = Field(False, title="Field statistics", description="Also write <output>.stats.json.")
     post_hook: str | None = Field(None, title="Command after success")
     simulation: dict[str, Any] = Field(default_factory=dict, title="Knobs of the simulated provider")

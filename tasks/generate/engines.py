@@ -89,7 +89,12 @@ async def _open(endpoint: Endpoint, journal: Journal, budget: Budget, place: Run
     settings = place.settings
     return Engine(
         endpoint,
-        connect(endpoint, timeout=settings.request_timeout, in_flight=settings.concurrency),
+        connect(
+            endpoint,
+            timeout=settings.request_timeout,
+            in_flight=settings.concurrency,
+            structured=settings.structured_output == "on",
+        ),
         journal,
         budget,
         settings,

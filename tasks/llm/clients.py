@@ -5,7 +5,6 @@ without building typed models of each message: that costs a millisecond of CPU a
 (`max_retries=0`), so that two layers never multiply.
 """
 
-import re
 from typing import Any, Protocol, cast
 
 import anthropic
@@ -14,7 +13,7 @@ import openai
 import orjson
 
 from datasynth.schemas.calls import Reply, Request, Stop, Usage
-from datasynth.tasks.llm.endpoints import Endpoint
+from datasynth.tasks.llm.endpoints import Endpoint, takes_temperature
 from datasynth.tasks.llm.failures import CallFailure, failure_of_status
 from datasynth.tasks.llm.transport import http_client, repeated
 
@@ -38,36 +37,37 @@ class ModelClient(Protocol):
     async def close(self) -> None: ...
 
 
-def connect(endpoint: Endpoint, *, timeout: float, in_flight: int) -> ModelClient:
-    """A client for `endpoint`; opens no connection yet. `timeout` is for a whole call, in seconds."""
+def connect(endpoint: Endpoint, *, timeout: float, in_flight: int, structured: bool = False) -> ModelClient:
+    """A client for `endpoint`; opens no connection yet.
+
+    Args:
+        endpoint: Where to ask.
+        timeout: Seconds for a whole call.
+        in_flight: Most connections.
+        structured: Send the reply's schema even where the provider's preset does not.
+    """
     kind = AnthropicClient if endpoint.protocol == "anthropic" else OpenAIClient
-    return kind(endpoint, timeout=timeout, in_flight=in_flight)
-
-
-SAMPLING_CLAUDE = re.compile(r"claude-(instant|2|3|haiku-4|(opus|sonnet)-4(-0|-1|-5|-6)?(-\d{8})?$)")
-REASONING_OPENAI = re.compile(r"^(gpt-([5-9]|\d\d)|o\d)")
-
-
-def takes_temperature(endpoint: Endpoint) -> bool:
-    """Whether the model accepts a temperature: Claude since Opus 4.7 and OpenAI's reasoning models refuse it."""
-    if endpoint.provider.name == "anthropic":
-        return bool(SAMPLING_CLAUDE.match(endpoint.model))
-    if endpoint.provider.name == "openai" and endpoint.base_url is None:
-        return not REASONING_OPENAI.match(endpoint.model)
-    return True
+    client = kind(endpoint, timeout=timeout, in_flight=in_flight)
+    client.structured = client.structured or structured
+    return client
 
 
 class _Client:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.dropped: set[str] = set() if takes_temperature(endpoint) else {"temperature"}
+        self.structured = endpoint.provider.structured
 
     def _optional(self, request: Request) -> frozenset[str]:
         """The optional parameters that `request` will carry here."""
-        wanted = {"thinking", "cache_control", "max_completion_tokens"}
+        wanted = {"thinking", "cache_control", "max_completion_tokens", "max_tokens"}
         wanted |= {"temperature"} if request.temperature is not None else set()
-        wanted |= {"json_schema"} if request.json_schema is not None and self.endpoint.provider.structured else set()
+        wanted |= {"json_schema"} if request.json_schema is not None and self.structured else set()
         return frozenset(wanted - self.dropped)
+
+    def _refused(self, error: anthropic.APIStatusError | openai.APIStatusError, sent: frozenset[str]) -> CallFailure:
+        headers, key = error.response.headers, self.endpoint.key
+        return failure_of_status(error.status_code, error.body, headers, sent, hidden=key)
 
 
 class _Repeating:
@@ -154,7 +154,7 @@ class AnthropicClient(_Client):
                 return await self._stream(body)
             response = await self._sdk.post_json("/v1/messages", body)
         except anthropic.APIStatusError as error:
-            raise failure_of_status(error.status_code, error.body, error.response.headers, sent) from error
+            raise self._refused(error, sent) from error
         except (anthropic.APIError, httpx2.RequestError) as error:
             # A stream that breaks off in the middle raises httpx2's own errors.
             late = isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException)
@@ -167,6 +167,9 @@ class AnthropicClient(_Client):
         async with self._sdk.messages.stream(**body, extra_body=extra) as stream:
             message = await stream.get_final_message()
             headers = stream.response.headers
+        if message.stop_reason is None:
+            # Closed in good order, yet before its end: neither the text nor the usage is whole.
+            raise CallFailure("connection", "retry", "the stream ended before its message did", maybe_billed=True)
         return anthropic_reply(message.model_dump(mode="json"), headers), headers
 
     async def close(self) -> None:
@@ -192,10 +195,12 @@ class OpenAIClient(_Client):
     def body(self, request: Request) -> dict[str, Any]:
         """The request's JSON. The system prompt comes first and never changes, as automatic caching needs it."""
         send = self._optional(request)
+        # A server that refused the older name as well knows the newer one alone, whatever it said of that before.
+        newer = "max_completion_tokens" in send or "max_tokens" not in send
         body: dict[str, Any] = {
             "model": request.model,
             "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
-            "max_completion_tokens" if "max_completion_tokens" in send else "max_tokens": request.max_tokens,
+            "max_completion_tokens" if newer else "max_tokens": request.max_tokens,
         }
         if "temperature" in send:
             body["temperature"] = request.temperature
@@ -209,7 +214,7 @@ class OpenAIClient(_Client):
         try:
             response = await self._sdk.post_json("/chat/completions", body)
         except openai.APIStatusError as error:
-            raise failure_of_status(error.status_code, error.body, error.response.headers, sent) from error
+            raise self._refused(error, sent) from error
         except openai.APIError as error:
             raise _unanswered(error, timed_out=isinstance(error, openai.APITimeoutError)) from error
         return openai_reply(_json(response), response.headers), response.headers
@@ -247,11 +252,10 @@ ANTHROPIC_STOP: dict[str, Stop] = {
 
 def anthropic_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
     """A Messages API message as a reply."""
-    usage = _usage_of(message)
-    blocks = message.get("content") or ()
+    usage = _object(message.get("usage"))
     return Reply(
-        text="".join(b.get("text") or "" for b in blocks if isinstance(b, dict) and b.get("type") == "text"),
-        stop=ANTHROPIC_STOP.get(message.get("stop_reason") or "", "other"),
+        text=_text(message.get("content")),
+        stop=ANTHROPIC_STOP.get(str(message.get("stop_reason")), "other"),
         usage=Usage(
             input=_count(usage, "input_tokens"),
             output=_count(usage, "output_tokens"),
@@ -261,7 +265,7 @@ def anthropic_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
         model=str(message.get("model") or ""),
         request_id=headers.get("request-id", ""),
         service_tier=str(usage.get("service_tier") or "standard"),
-        metered=bool(usage),
+        metered=_counted(usage, "input_tokens", "output_tokens"),
         simulated="x-datasynth-simulated" in headers,
     )
 
@@ -271,15 +275,16 @@ OPENAI_STOP: dict[str, Stop] = {"stop": "end", "length": "length", "content_filt
 
 def openai_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
     """A chat completion as a reply."""
-    usage = _usage_of(message)
-    choice = next(iter(message.get("choices") or ()), None) or {}
-    answer = choice.get("message") or {}
-    details = usage.get("prompt_tokens_details") or {}
+    usage = _object(message.get("usage"))
+    choices = message.get("choices")
+    choice = _object(choices[0]) if isinstance(choices, list) and choices else {}
+    answer = _object(choice.get("message"))
+    details = _object(usage.get("prompt_tokens_details"))
     cached, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
     refused = bool(answer.get("refusal"))
     return Reply(
-        text=answer.get("content") or answer.get("refusal") or "",
-        stop="refusal" if refused else OPENAI_STOP.get(choice.get("finish_reason") or "", "other"),
+        text=_text(answer.get("content")) or _text(answer.get("refusal")),
+        stop="refusal" if refused else OPENAI_STOP.get(str(choice.get("finish_reason")), "other"),
         usage=Usage(
             input=max(0, _count(usage, "prompt_tokens") - cached - written),
             output=_count(usage, "completion_tokens"),
@@ -289,14 +294,26 @@ def openai_reply(message: dict[str, Any], headers: httpx2.Headers) -> Reply:
         model=str(message.get("model") or ""),
         request_id=headers.get("x-request-id", ""),
         service_tier=str(message.get("service_tier") or "standard"),
-        metered=bool(usage),
+        metered=_counted(usage, "prompt_tokens", "completion_tokens"),
         simulated="x-datasynth-simulated" in headers,
     )
 
 
-def _usage_of(message: dict[str, Any]) -> dict[str, Any]:
-    usage = message.get("usage")
-    return usage if isinstance(usage, dict) else {}
+def _object(value: Any) -> dict[str, Any]:
+    """`value` if it is what the protocol says; a gateway may put anything there, and it was paid for."""
+    return value if isinstance(value, dict) else {}
+
+
+def _text(content: Any) -> str:
+    """The text of a message: a string, or blocks of which only those of text count."""
+    if isinstance(content, str):
+        return content
+    blocks = [_object(block) for block in content] if isinstance(content, list) else []
+    return "".join(str(b.get("text") or "") for b in blocks if b.get("type") == "text")
+
+
+def _counted(usage: dict[str, Any], *names: str) -> bool:
+    return all(isinstance(usage.get(name), int) for name in names)
 
 
 def _count(usage: dict[str, Any], name: str) -> int:

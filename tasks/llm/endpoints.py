@@ -1,6 +1,7 @@
 """Where a model is reached: providers, their protocols, addresses, key variables and default models."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -108,3 +109,16 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
             variable=key_env,
         )
     return Endpoint(provider, model, settings.base_url or provider.base_url, key.strip(), key_env)
+
+
+SAMPLING_CLAUDE = re.compile(r"claude-(instant|2|3|haiku-4|(opus|sonnet)-4(-0|-1|-5|-6)?(-\d{8})?$)")
+REASONING_OPENAI = re.compile(r"^(gpt-([5-9]|\d\d)|o\d)")
+
+
+def takes_temperature(endpoint: Endpoint) -> bool:
+    """Whether the model accepts a temperature: Claude since Opus 4.7 and OpenAI's reasoning models refuse it."""
+    if endpoint.provider.name == "anthropic":
+        return bool(SAMPLING_CLAUDE.match(endpoint.model))
+    if endpoint.provider.name == "openai" and endpoint.base_url is None:
+        return not REASONING_OPENAI.match(endpoint.model)
+    return True

@@ -142,7 +142,8 @@ class Engine:
             if reply.stop == "refusal" or self._readable(reply):
                 break
             self.board.add(retries=1)
-        self.board.add(calls_done=1)
+        if result.miss not in ("budget", "stopped"):
+            self.board.add(calls_done=1)
         return result
 
     def _request(self, shard: Shard, prompt: Prompt, attempt: int) -> Request:

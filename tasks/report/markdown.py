@@ -61,7 +61,8 @@ def _head(report: RunReport, language: Language) -> list[str]:
         f"# {_word(title, language)}",
         "",
         *(f"- {_word(sentence, language)}" for sentence in headline(report)),
-        f"- {_word(report.explanation, language)}",
+        # The headline says it already where the count was met.
+        *([f"- {_word(report.explanation, language)}"] if report.fell_short else []),
         f"- {_word(started, language)}",
     ]
 

@@ -29,7 +29,7 @@ from datasynth.tasks.report.parts import (
     unchecked,
     unstorable,
 )
-from datasynth.tasks.rounds.runs import Run
+from datasynth.tasks.rounds.runs import Run, index_name
 
 REJECTED = {
     "call": pl.Int64,
@@ -132,13 +132,14 @@ class RoundCommitter:
         if sorted_.rejected:
             frame = pl.DataFrame(sorted_.rejected, schema=REJECTED)
             self.run.folder.write(f"rejected/part-{number:05d}.parquet", rejected_parquet(Rejected.validate(frame)))
+        outcome = self._outcome(harvest, sorted_)
         lineage = self._lineage(harvest, sorted_.rows, before)
         if sorted_.accepted:
             part = record_parquet(sorted_.accepted, lineage, self.schema)
             self.run.folder.write(f"data/part-{number:05d}.parquet", part)
         if self.screens:
-            self.run.index.write(f"{self.run.card.run_id}-{number:05d}.npz", self.index.dump())
-        outcome = self._outcome(harvest, sorted_)
+            name = index_name(self.run.card.run_id, number, simulated=outcome.simulated)
+            self.run.index.write(name, self.index.dump())
         self.run.finish_round(outcome)
         self.loaded.add(number)
         return outcome

@@ -99,7 +99,7 @@ def finish_run(
         )
         if settings.stats:
             write_statistics(output, statistics)
-    for name, content in report_files(report).items():
+    for name, content in report_files(report, settings.language).items():
         run.folder.write(name, content)
     run.folder.remove("work")
     if not report.fell_short:

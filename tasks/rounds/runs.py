@@ -5,7 +5,8 @@
                                 /rounds/00001.json       its outcome, after its parts: the round is finished
                                 /data/part-00001.parquet, /rejected/part-00001.parquet
                                 /manifest.json           written last: the run is finished
-    <store>/<dataset>/index/<run>-00001.npz              signatures, for the runs to come
+    <store>/<dataset>/index/<run>-00001.npz              signatures, for the runs to come (.simulated.npz where no
+                                                         language model wrote the records)
     <store>/journal/<run>/                               the reply journal
 
 A finished round is never done again; an unfinished one is planned again from its plan file, whatever settings or
@@ -144,6 +145,20 @@ def default_store() -> str:
     return os.environ.get("DATASYNTH_STORE") or str(Path.home() / ".datasynth" / "store")
 
 
+SIMULATED = ".simulated.npz"
+
+
+def index_name(run_id: str, round: int, *, simulated: bool) -> str:
+    """The index file of a round. Its name says when no language model wrote the records."""
+    return f"{run_id}-{round:05d}{SIMULATED if simulated else '.npz'}"
+
+
+def earlier_indexes(root: Store, dataset: str, *, simulated: bool) -> tuple[str, ...]:
+    """Index files that a new run is deduplicated against: a real one must not miss what a simulated one made up."""
+    names = root.names(f"{dataset}/index", ".npz")
+    return tuple(name for name in names if simulated or not name.endswith(SIMULATED))
+
+
 def store_of(settings: SynthesisSettings) -> Store:
     """The store that `settings` name."""
     return Store(settings.store or default_store())
@@ -228,7 +243,7 @@ def _new_run(root: Store, dataset: str, run_id: str, settings: SynthesisSettings
         target=settings.target_count,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         nonce=secrets.token_hex(8),
-        earlier=tuple(root.names(f"{dataset}/index")),
+        earlier=earlier_indexes(root, dataset, simulated=settings.provider == "simulated"),
     )
     run = Run(root, card)
     run.folder.write("settings.json", orjson.dumps(_as_told(settings), option=orjson.OPT_INDENT_2))

@@ -92,8 +92,14 @@ def stop_reason(
 
 def _limit_met(limit: StopReason) -> Message:
     return {
-        "max_cost": say("The budget is spent: another call might pass --max-cost."),
-        "max_tokens": say("The token limit is reached: another call might pass --max-tokens."),
+        "max_cost": say(
+            "The budget is used up: another call, at its most expensive, might pass --max-cost. Raise it, or lower "
+            "what a call may cost (--batch-size, --max-tokens-per-sample)."
+        ),
+        "max_tokens": say(
+            "The token limit is reached: another call, at its longest, might pass --max-tokens. Raise it, or lower "
+            "what a call may take (--batch-size, --max-tokens-per-sample)."
+        ),
         "max_calls": say("The limit of calls is reached (--max-calls)."),
         "max_minutes": say("The time limit is reached (--max-minutes)."),
     }.get(limit, say("A limit was reached."))

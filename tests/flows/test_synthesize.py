@@ -64,6 +64,14 @@ def test_a_later_run_asks_other_things_and_repeats_no_record(run: Run, endpoint:
     assert endpoint.stats()["repeats"] == 0
 
 
+def test_a_real_run_may_repeat_what_a_simulated_one_made_up(run: Run, tmp_path: Path) -> None:
+    run(target_count=10, provider="simulated", model=None, base_url=None)
+    later = run(target_count=10)
+    card = orjson.loads(Path(later.run_url, "run.json").read_bytes())
+    assert list((tmp_path / "store" / "support_zh" / "index").glob("*.simulated.npz"))
+    assert card["earlier"] == []
+
+
 def test_all_faults_at_once_cost_retries_and_no_record(run: Run, endpoint: SimulatedServer) -> None:
     endpoint.set(
         rate_429=0.05, rate_529=0.05, rate_500=0.05, rate_503=0.03, rate_reset=0.03, rate_half=0.03,

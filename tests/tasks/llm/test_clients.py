@@ -1,0 +1,343 @@
+"""Requests in each protocol's form, and whatever a server answers as a reply or a sorted failure."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasynth.schemas.calls import Reply, Request, Usage
+from datasynth.tasks.llm.clients import AnthropicClient, OpenAIClient, anthropic_reply, connect, openai_reply
+from datasynth.tasks.llm.clients import takes_temperature as takes
+from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint
+from datasynth.tasks.llm.failures import CallFailure
+from datasynth.tasks.llm.simulated.process import SimulatedServer
+
+KEY = "sk-secret-0123456789"
+NONE = httpx2.Headers()
+SCHEMA = {"type": "object", "properties": {"records": {"type": "array", "items": {"type": "object"}}}}
+ASK = Request("m", "the system", "the user", 500, temperature=0.8, json_schema=SCHEMA)
+PROTOCOLS = ["anthropic", "openai"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def endpoint_at(url: str, protocol: str, model: str = "m") -> Endpoint:
+    # As an address of the user's own: the simulated provider speaks Anthropic's protocol, vLLM OpenAI's.
+    provider = PROVIDERS["simulated" if protocol == "anthropic" else "vllm"]
+    return Endpoint(provider, model, url if protocol == "anthropic" else f"{url}/v1", KEY, "KEY")
+
+
+def client(provider: str, model: str, base_url: str | None = None) -> Any:
+    endpoint = Endpoint(PROVIDERS[provider], model, base_url or PROVIDERS[provider].base_url, KEY, "KEY")
+    return connect(endpoint, timeout=5, in_flight=4)
+
+
+@asynccontextmanager
+async def answering(handler: Handler, protocol: str) -> AsyncIterator[Any]:
+    """A client of a server that answers everything with `handler`."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made = connect(endpoint_at(f"http://127.0.0.1:{runner.addresses[0][1]}", protocol), timeout=5, in_flight=4)
+    try:
+        yield made
+    finally:
+        await made.close()
+        await runner.cleanup()
+
+
+def always(status: int, body: Any, **headers: str) -> Handler:
+    async def handler(_request: web.Request) -> web.Response:
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        return web.Response(status=status, body=raw, content_type="application/json", headers=headers)
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "base_url", "answer"),
+    [
+        ("anthropic", "claude-3-5-haiku-latest", None, True),
+        ("anthropic", "claude-sonnet-4-20250514", None, True),
+        ("anthropic", "claude-haiku-4-5-20251001", None, True),
+        ("anthropic", "claude-opus-4-6", None, True),
+        ("anthropic", "claude-opus-4-7", None, False),
+        ("anthropic", "claude-sonnet-5-5", None, False),
+        ("openai", "gpt-4o-mini", None, True),
+        ("openai", "gpt-5.4-mini", None, False),
+        ("openai", "o3", None, False),
+        ("openai", "gpt-5.4-mini", "http://localhost/v1", True),
+        ("deepseek", "deepseek-chat", None, True),
+    ],
+)
+def test_a_temperature_goes_only_to_models_that_take_one(
+    provider: str, model: str, base_url: str | None, answer: bool
+) -> None:
+    assert takes(Endpoint(PROVIDERS[provider], model, base_url)) is answer
+
+
+async def test_anthropic_is_asked_in_its_form_with_the_system_prompt_marked_for_caching() -> None:
+    assert client("anthropic", "claude-haiku-4-5").body(ASK) == {
+        "model": "m",
+        "max_tokens": 500,
+        "system": [{"type": "text", "text": "the system", "cache_control": {"type": "ephemeral"}}],
+        "messages": [{"role": "user", "content": "the user"}],
+        "temperature": 0.8,
+        "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+        "thinking": {"type": "disabled"},
+    }
+
+
+async def test_anthropics_temperature_ends_at_one() -> None:
+    hot = Request("m", "s", "u", 5, temperature=1.4)
+    assert client("anthropic", "claude-haiku-4-5").body(hot)["temperature"] == 1.0
+
+
+async def test_openai_is_asked_with_the_newer_name_of_max_tokens_and_a_strict_schema() -> None:
+    body = client("openai", "gpt-4o").body(ASK)
+    assert body["max_completion_tokens"] == 500
+    assert "max_tokens" not in body
+    assert body["messages"][0] == {"role": "system", "content": "the system"}
+    assert body["response_format"]["json_schema"] == {"name": "records", "schema": SCHEMA, "strict": True}
+
+
+async def test_another_server_gets_the_older_name_until_it_asks_for_the_newer() -> None:
+    made = client("openai", "gpt-5", "http://localhost/v1")
+    assert made.body(ASK)["max_tokens"] == 500
+    made.dropped.add("max_tokens")
+    assert made.body(ASK)["max_completion_tokens"] == 500
+
+
+@pytest.mark.parametrize("dropped", ["temperature", "json_schema", "thinking", "cache_control"])
+async def test_a_dropped_parameter_is_in_no_body(dropped: str) -> None:
+    words = {"json_schema": "output_config"}.get(dropped, dropped)
+    made = client("anthropic", "claude-haiku-4-5")
+    assert words.encode() in orjson.dumps(made.body(ASK))
+    made.dropped.add(dropped)
+    assert words.encode() not in orjson.dumps(made.body(ASK))
+
+
+async def test_a_provider_without_structured_output_gets_no_schema() -> None:
+    assert "response_format" not in client("deepseek", "deepseek-chat").body(ASK)
+
+
+def anthropic_message(**changed: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 5, "cache_creation_input_tokens": 7, "cache_read_input_tokens": 11, "output_tokens": 13}
+    return {
+        "model": "claude-x",
+        "content": [{"type": "text", "text": "a"}, {"type": "tool_use"}, {"type": "text", "text": "b"}],
+        "stop_reason": "end_turn",
+        "usage": usage | {"service_tier": "standard"},
+    } | changed
+
+
+def openai_message(**changed: Any) -> dict[str, Any]:
+    details = {"cached_tokens": 64, "audio_tokens": 0}
+    return {
+        "model": "gpt-x",
+        "choices": [{"message": {"role": "assistant", "content": "ab", "refusal": None}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 13, "prompt_tokens_details": details},
+    } | changed
+
+
+def test_an_anthropic_message_becomes_a_reply() -> None:
+    headers = httpx2.Headers({"request-id": "req_1", "x-datasynth-simulated": "1"})
+    assert anthropic_reply(anthropic_message(), headers) == Reply(
+        "ab", "end", Usage(5, 13, 11, 7), "claude-x", "req_1", "standard", simulated=True
+    )
+
+
+def test_a_chat_completion_becomes_a_reply_with_cached_tokens_taken_out_of_the_input() -> None:
+    headers = httpx2.Headers({"x-request-id": "req_1"})
+    assert openai_reply(openai_message(), headers) == Reply("ab", "end", Usage(36, 13, 64, 0), "gpt-x", "req_1")
+
+
+@pytest.mark.parametrize(
+    ("reason", "stop"),
+    [
+        ("end_turn", "end"), ("stop_sequence", "end"), ("max_tokens", "length"), ("refusal", "refusal"),
+        ("tool_use", "tool"), ("model_context_window_exceeded", "length"), ("pause_turn", "other"), (None, "other"),
+    ],
+)  # fmt: skip
+def test_anthropics_stop_reasons_are_known(reason: str | None, stop: str) -> None:
+    assert anthropic_reply(anthropic_message(stop_reason=reason), NONE).stop == stop
+
+
+@pytest.mark.parametrize(
+    ("reason", "stop"),
+    [("stop", "end"), ("length", "length"), ("content_filter", "refusal"), ("tool_calls", "tool"), (None, "other")],
+)
+def test_openais_finish_reasons_are_known(reason: str | None, stop: str) -> None:
+    choice = {"message": {"content": "x"}, "finish_reason": reason}
+    assert openai_reply(openai_message(choices=[choice]), NONE).stop == stop
+
+
+def test_a_refusal_in_words_is_a_refusal() -> None:
+    choice = {"message": {"content": None, "refusal": "I cannot."}, "finish_reason": "stop"}
+    reply = openai_reply(openai_message(choices=[choice]), NONE)
+    assert (reply.text, reply.stop) == ("I cannot.", "refusal")
+
+
+def test_content_in_parts_is_put_together() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]
+    choice = {"message": {"content": parts}, "finish_reason": "stop"}
+    assert openai_reply(openai_message(choices=[choice]), NONE).text == "ab"
+
+
+@pytest.mark.parametrize("usage", [None, {}, "many", {"total_tokens": 5}, {"prompt_tokens": None}])
+def test_a_reply_whose_usage_says_too_little_is_unmetered(usage: Any) -> None:
+    assert not openai_reply(openai_message(usage=usage), NONE).metered
+    assert not anthropic_reply(anthropic_message(usage=usage), NONE).metered
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(["content", "stop_reason", "usage", "model"]), json_values)
+def test_no_odd_anthropic_message_breaks_it(field: str, value: Any) -> None:
+    reply = anthropic_reply(anthropic_message(**{field: value}), NONE)
+    assert isinstance(reply.text, str)
+    assert reply.usage.total >= 0
+
+
+@given(st.sampled_from(["choices", "usage", "model", "service_tier"]), json_values)
+def test_no_odd_chat_completion_breaks_it(field: str, value: Any) -> None:
+    reply = openai_reply(openai_message(**{field: value}), NONE)
+    assert isinstance(reply.text, str)
+    assert reply.usage.total >= 0
+
+
+@given(st.sampled_from(["message", "finish_reason"]), json_values)
+def test_no_odd_choice_breaks_it(field: str, value: Any) -> None:
+    choice = {"message": {"content": "x"}, "finish_reason": "stop"} | {field: value}
+    assert isinstance(openai_reply(openai_message(choices=[choice]), NONE).text, str)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("most", [500, 20_000])
+async def test_a_real_call_brings_text_usage_and_headers(endpoint: SimulatedServer, protocol: str, most: int) -> None:
+    made = connect(endpoint_at(endpoint.url, protocol), timeout=30, in_flight=2)
+    try:
+        ask = Request("m", "system " * 50, "Write one record.", most, temperature=0.8, json_schema=SCHEMA)
+        reply, headers = await made.send(ask)
+    finally:
+        await made.close()
+    billed = endpoint.stats()["tokens"]
+    assert reply.stop == "end"
+    assert reply.simulated
+    assert reply.metered
+    assert reply.request_id.startswith("req_")
+    assert headers["x-datasynth-simulated"] == "1"
+    assert reply.usage == Usage(billed["input"], billed["output"], billed["cache_read"], billed["cache_write"])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("most", [500, 20_000])
+@pytest.mark.parametrize(
+    ("knobs", "miss", "billed"),
+    [
+        ({"rate_429": 1.0}, "rate_limited", False),
+        ({"rate_500": 1.0}, "server_error", False),
+        ({"rate_reset": 1.0}, "connection", True),
+        ({"rate_half": 1.0}, "connection", True),
+        ({"bad_request": True}, "bad_request", False),
+        ({"api_key": "another-key"}, "bad_request", False),
+    ],
+)
+async def test_a_fault_of_the_server_is_sorted(
+    endpoint: SimulatedServer, protocol: str, most: int, knobs: dict[str, Any], miss: str, billed: bool
+) -> None:
+    endpoint.set(**knobs)
+    made = connect(endpoint_at(endpoint.url, protocol), timeout=30, in_flight=2)
+    try:
+        with pytest.raises(CallFailure) as caught:
+            await made.send(Request("m", "s", "u", most))
+    finally:
+        await made.close()
+    assert (caught.value.miss, caught.value.maybe_billed) == (miss, billed)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_server_that_is_not_there_was_never_asked_and_billed_nothing(protocol: str) -> None:
+    made = connect(endpoint_at("http://127.0.0.1:9", protocol), timeout=5, in_flight=2)
+    try:
+        with pytest.raises(CallFailure) as caught:
+            await made.send(ASK)
+    finally:
+        await made.close()
+    assert (caught.value.miss, caught.value.maybe_billed, caught.value.remedy) == ("connection", False, "retry")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_server_that_is_silent_too_long_timed_out_and_may_bill(protocol: str) -> None:
+    async def silent(_request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    async with answering(silent, protocol) as made:
+        hasty = connect(made.endpoint, timeout=0.05, in_flight=1)
+        try:
+            with pytest.raises(CallFailure) as caught:
+                await hasty.send(ASK)
+        finally:
+            await hasty.close()
+    assert (caught.value.miss, caught.value.maybe_billed) == ("timeout", True)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"\xff\xfe", b'{"content"'])
+async def test_a_200_without_a_json_object_is_a_failure_that_may_be_billed(protocol: str, body: bytes) -> None:
+    async with answering(always(200, body), protocol) as made:
+        with pytest.raises(CallFailure) as caught:
+            await made.send(ASK)
+    assert (caught.value.remedy, caught.value.maybe_billed) == ("retry", True)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
+async def test_a_gateway_that_echoes_the_key_does_not_get_it_into_the_failure(protocol: str, status: int) -> None:
+    async def echo(request: web.Request) -> web.Response:
+        words = f"no such key: {request.headers.get('authorization')} {request.headers.get('x-api-key')}"
+        return web.json_response({"error": {"message": words}}, status=status)
+
+    async with answering(echo, protocol) as made:
+        with pytest.raises(CallFailure) as caught:
+            await made.send(ASK)
+        assert KEY not in repr(made)
+    assert "no such key" in caught.value.detail
+    assert KEY not in caught.value.detail
+    assert KEY not in repr(caught.value)
+
+
+async def test_a_stream_that_ends_before_its_message_does_is_no_reply() -> None:
+    start = anthropic_message(id="msg_1", type="message", role="assistant", content=[], stop_reason=None)
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": '{"records": ['}}
+    events = [{"type": "message_start", "message": start}, block, delta]
+
+    async def cut(_request: web.Request) -> web.Response:
+        lines = [f"event: {e['type']}\ndata: {orjson.dumps(e).decode()}\n\n" for e in events]
+        return web.Response(text="".join(lines), content_type="text/event-stream")
+
+    async with answering(cut, "anthropic") as made:
+        with pytest.raises(CallFailure) as caught:
+            await made.send(Request("m", "s", "u", 20_000))
+    assert (caught.value.remedy, caught.value.maybe_billed) == ("retry", True)
+
+
+def test_each_protocol_has_its_client() -> None:
+    assert isinstance(client("anthropic", "m"), AnthropicClient)
+    assert isinstance(client("moonshot", "m"), OpenAIClient)
