@@ -17,6 +17,8 @@ from datasynth.schemas.report import RunReport
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.rounds.runs import new_run_id, run_to_resume
 
+STOP_AGAIN_SECONDS = 0.5
+
 
 class Watching(Protocol):
     """Shows a run while it goes on."""
@@ -59,12 +61,14 @@ def launch(settings: SynthesisSettings, server: prefect_setup.LocalServer | None
     """
     if settings.run_id is None:
         raise RunError("A run needs an id before it starts. Give run_id.")
-    with _ended_by_signals():
+    with _ended_by_signals() as told:
         with watching.waiting(_waited_for(server)):
             # Prefect and Polars take seconds to import: meanwhile the server starts.
             from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
 
             prefect_setup.ready(server)
+        if told:
+            raise Stopped  # the first one was lost in somebody's import
         with watching.running(settings.run_id), prefect_setup.patient():
             return synthesize(settings)
 
@@ -78,40 +82,50 @@ def _waited_for(server: prefect_setup.LocalServer | None) -> Message:
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _ended_by_signals() -> Iterator[list[int]]:
     """Ctrl-C and SIGTERM end the run, and `Stopped` comes out, whatever Prefect makes of the signal.
 
     The exception alone is not enough: raised inside somebody's clean-up it can be lost. So the engines are told too,
-    and a second signal ends the process at once.
+    again and again in case one is only starting, and a second signal ends the process at once.
+
+    Yields:
+        The signals that came.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
     told: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield told  # signals are the main thread's
+        return
+    over = threading.Event()
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if told:
             leave_now(1)
         told.append(number)
-        threading.Thread(target=_stop_engines, daemon=True).start()
+        threading.Thread(target=_stop_engines, args=(over,), daemon=True).start()
         raise Stopped
 
     earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield told
     except BaseException as error:
         if told or isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
             raise Stopped from error
         raise
     finally:
+        over.set()
         for number, handler in earlier.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
-def _stop_engines() -> None:
-    # Not imported with this module: it belongs to what takes seconds, and is there once there is anything to stop.
-    if engines := sys.modules.get("datasynth.tasks.generate.engines"):
-        engines.stop_engines()
+def _stop_engines(over: threading.Event) -> None:
+    while True:
+        # Not imported with this module: it belongs to what takes seconds, and is there once there is anything to stop.
+        engines = sys.modules.get("datasynth.tasks.generate.engines")
+        if stop := getattr(engines, "stop_engines", None):  # None while it is being imported
+            with contextlib.suppress(RuntimeError):  # it may have closed its loop meanwhile, and so stopped
+                stop()
+        if over.wait(STOP_AGAIN_SECONDS):
+            return
 
 
 def leave_now(code: int) -> None:

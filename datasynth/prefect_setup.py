@@ -29,6 +29,8 @@ ANSWER_LIMIT_SECONDS = 8
 QUIET = {
     # Prefect's lines tell an operator of tasks; the progress display tells the user of records.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    # Each event that it cannot deliver while its API is away is a page long.
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
 }
 ALWAYS = {

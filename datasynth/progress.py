@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from datasynth.amounts import records_of, replies_from_journal, retries
 from datasynth.schemas.messages import Language, Message, say
 from datasynth.tasks.report.reasons import reason_in_words
 from datasynth.tasks.report.summary import dollars, duration
@@ -22,7 +23,7 @@ from datasynth.tasks.rounds.progress import Progress, board_of
 LIVE_SECONDS = 0.25
 LINE_SECONDS = 10.0
 """A log file is read afterwards: one line in ten seconds tells enough and stays short."""
-BAR_WIDTH = 40
+BAR_WIDTH = 32
 MOST_REASONS = 3
 
 log = logging.getLogger("datasynth")
@@ -38,7 +39,10 @@ PHASES = {
 
 @contextlib.contextmanager
 def watched(run_id: str, show: Callable[[Progress], None], *, every: float) -> Iterator[None]:
-    """Calls `show` with the run's progress every so many seconds, from a thread of its own, and once at the end."""
+    """Calls `show` with the run's progress every so many seconds, from a thread of its own, and once after a good end.
+
+    What stopped the run has its own last word.
+    """
     board, over = board_of(run_id), threading.Event()
 
     def look() -> None:
@@ -52,7 +56,7 @@ def watched(run_id: str, show: Callable[[Progress], None], *, every: float) -> I
     finally:
         over.set()
         watcher.join()
-        show(board.now())
+    show(board.now())
 
 
 class Forecast:
@@ -87,7 +91,13 @@ def share_done(now: Progress) -> float:
 
 def counts_line(now: Progress) -> Message:
     """Records accepted of asked."""
-    return say("{accepted} of {target} records", accepted=f"{now.accepted:,}", target=f"{now.target:,}")
+    return records_of(now.accepted, now.target)
+
+
+def time_left(seconds: float) -> Message:
+    """How long the rest will take, in whole seconds."""
+    whole = max(1, round(seconds))
+    return say("about {duration} left", duration=say("{seconds} s", seconds=whole) if whole < 10 else duration(whole))
 
 
 def details_line(now: Progress, left: float | None, language: Language) -> str:
@@ -108,13 +118,13 @@ def details_line(now: Progress, left: float | None, language: Language) -> str:
     if lost := sum(now.missing.values()):
         parts.append(say("missing {count} ({reasons})", count=lost, reasons=reasons_text(now.missing, language)))
     if now.replayed:
-        parts.append(say("{count} replies from the journal", count=now.replayed))
+        parts.append(replies_from_journal(now.replayed))
     if now.retries:
-        parts.append(say("{count} retries", count=now.retries))
+        parts.append(retries(now.retries))
     parts.append(say("{tokens} tokens", tokens=f"{now.tokens:,}"))
     parts.append(say("price unknown") if now.cost_usd is None else dollars(now.cost_usd))
     if left is not None:
-        parts.append(say("about {duration} left", duration=duration(max(1, round(left)))))
+        parts.append(time_left(left))
     return " · ".join(part.text(language) if isinstance(part, Message) else part for part in parts)
 
 
@@ -158,9 +168,13 @@ class TerminalDisplay:
                 yield
 
     def _drawn(self, now: Progress, share: float, left: float | None) -> RenderableType:
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(ProgressBar(total=1, completed=share, width=BAR_WIDTH), Text(counts_line(now).text(self.language)))
-        return Group(bar, Text(details_line(now, left, self.language), style="dim"))
+        beside = [counts_line(now), *([] if left is None else [time_left(left)])]
+        row = Table.grid(padding=(0, 1))
+        bar = ProgressBar(
+            total=1, completed=share, width=BAR_WIDTH, pulse=not share, complete_style="cyan", finished_style="green"
+        )
+        row.add_row(bar, Text(" · ".join(part.text(self.language) for part in beside)))
+        return Group(row, Text(details_line(now, None, self.language), style="dim"))
 
 
 class PlainLines:

@@ -1,8 +1,9 @@
 """What a command or a call works on: the recipe that settings name, and the endpoint that prices it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.detect.kinds import detect_kind
@@ -35,3 +36,16 @@ def endpoint_without_key(settings: SynthesisSettings) -> tuple[Endpoint, str | N
     if variable is None or os.environ.get(variable, "").strip():
         return resolve_endpoint(settings), None
     return resolve_endpoint(settings, {**os.environ, variable: "-"}), variable
+
+
+def endpoint_without_model(settings: SynthesisSettings) -> Endpoint:
+    """The endpoint, for a rule of thumb: neither key nor model is needed; without a model, its name is empty.
+
+    Raises:
+        InputError: unknown provider.
+    """
+    unnamed, _ = endpoint_without_key(settings.model_copy(update={"model": settings.model or "-"}))
+    try:
+        return endpoint_without_key(settings)[0]
+    except InputError:  # with a model it went well
+        return replace(unnamed, model="")

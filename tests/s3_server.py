@@ -36,7 +36,7 @@ def serve_s3(home: Path) -> Iterator[S3]:
     binary.chmod(0o755)
     folder = home / "buckets"
     (folder / "bucket").mkdir(parents=True)
-    key, secret, port = secrets.token_hex(8), secrets.token_hex(16), _free_port()
+    key, secret, port = secrets.token_hex(8), secrets.token_hex(16), free_port()
     command = [binary, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{key},{secret}", folder]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -55,7 +55,8 @@ def serve_s3(home: Path) -> Iterator[S3]:
         server.wait(10)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

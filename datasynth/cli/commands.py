@@ -15,14 +15,11 @@ from datasynth.schemas.messages import say
 class Translated(click.Command):
     """A command that shows its help in the reader's language and takes `-v` and `--lang`."""
 
-    def __init__(self, *args: Any, passes_on: bool = False, **kwargs: Any) -> None:
-        """`passes_on`: options unknown here are somebody else's, left in `ctx.args`."""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.passes_on = passes_on
         self.context_settings = {
             **self.context_settings,
             "allow_extra_args": True,
-            "ignore_unknown_options": passes_on,
             "help_option_names": ["-h", "--help"],
         }
         self.params += [_verbose_option(), _language_option()]
@@ -33,7 +30,7 @@ class Translated(click.Command):
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # click forgets it for some
             raise
-        if ctx.args and not self.passes_on and not isinstance(self, click.Group):
+        if ctx.args and not isinstance(self, click.Group):
             raise InputError(
                 "{command} takes no further argument: {words}. See {command} --help.",
                 command=ctx.command_path,

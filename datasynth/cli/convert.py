@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from datasynth.amounts import records as so_many
 from datasynth.cli.commands import command, option
 from datasynth.cli.speech import out, shown_path
 from datasynth.schemas.errors import InputError
@@ -29,7 +30,7 @@ def convert(input_file: str, output: str) -> None:
     if not records:
         raise InputError("{path}: no record in it. Give a file with records.", path=input_file)
     write_whole(output, records_as_bytes(records, lines=output.lower().endswith((".jsonl", ".ndjson"))))
-    out(say("{count} records: {path}", count=f"{len(records):,}", path=shown_path(output)))
+    out(say("{records}: {path}", records=so_many(len(records)), path=shown_path(output)))
 
 
 def records_as_bytes(records: list[dict[str, Any]], *, lines: bool) -> bytes:

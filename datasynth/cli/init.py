@@ -1,11 +1,12 @@
 """`datasynth init`."""
 
 import json
+import shlex
 from typing import Any
 
 from datasynth.cli.commands import command, option
 from datasynth.cli.options import SimulationKnobs, run_settings
-from datasynth.cli.speech import out, shown_path, speech, translated
+from datasynth.cli.speech import out, program, shown_path, speech, translated
 from datasynth.schemas.messages import say
 
 SETTINGS_FILE, SCHEMA_FILE, SEEDS_FILE = "datasynth.yaml", "schema.json", "seeds.json"
@@ -38,14 +39,8 @@ def init(output: str) -> None:
             check_writable(folder.url(name))
             write_whole(folder.url(name), text.encode())
             out(say("Written: {path}", path=paths[name]))
-    out(
-        say(
-            "Next: datasynth create {schema} {seeds} --config {settings} -o out.json -n 10",
-            schema=paths[SCHEMA_FILE],
-            seeds=paths[SEEDS_FILE],
-            settings=paths[SETTINGS_FILE],
-        )
-    )
+    words = ["create", paths[SCHEMA_FILE], paths[SEEDS_FILE], "--config", paths[SETTINGS_FILE], "-o", "out.json"]
+    out(say("Next: {command}", command=shlex.join([program(), *words, "-n", "10"])))
 
 
 def settings_template() -> str:
@@ -63,6 +58,8 @@ def settings_template() -> str:
         if isinstance(setting, SimulationKnobs):
             default = {"latency": 0.2}
         lines += ["", f"# {translated(setting.file_help)}", f"#{setting.field}: {_yaml(default)}".rstrip()]
+    lines += ["", f"# {translated('Language of the report: en or zh; by default that of --lang or the locale.')}"]
+    lines += [f"#language: {speech.language}"]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from datasynth.amounts import records, records_of
 from datasynth.cli.commands import command, option
 from datasynth.cli.options import Setting, data_type, settings_options
 from datasynth.cli.speech import out, shown_path
@@ -48,11 +49,11 @@ def parse(ctx: click.Context, reply: str, source: str, output: str) -> int:
     text = _standard_input() if reply == "-" else read_text(reply)
     pasted = read_pasted(text, found.recipe, found.detection, settings)
     require_something(pasted)
-    out(say("{kept} of {total} records kept", kept=len(pasted.kept), total=pasted.total))
+    out(say("{records} kept", records=records_of(len(pasted.kept), pasted.total)))
     for line in (*pasted.invalid, *pasted.duplicates):
         out(line)
     if pasted.lost:
-        out(say("{count} records could not be read: {trouble}", count=pasted.lost, trouble=pasted.trouble))
+        out(say("{records} could not be read: {trouble}", records=records(pasted.lost), trouble=pasted.trouble))
     if not pasted.kept:
         out(say("Nothing was kept, so nothing was written."))
         return 1

@@ -6,7 +6,8 @@ from datasynth.schemas.recipe import DataKind
 from datasynth.schemas.record import Field
 from datasynth.schemas.report import Estimate
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.source import Source, endpoint_without_key, read_source
+from datasynth.source import Source, endpoint_without_key, endpoint_without_model, read_source
+from datasynth.tasks.llm.endpoints import Endpoint, takes_temperature
 from datasynth.tasks.llm.prices import Price, price_of
 from datasynth.tasks.report.summary import dollars
 from datasynth.tasks.rounds.estimate import estimate_run, estimate_without_recipe
@@ -31,10 +32,12 @@ def show_plan(settings: SynthesisSettings) -> None:
     price = price_of(endpoint, settings)
     estimate = estimate_run(source.recipe, source.detection, settings, endpoint.model, price)
     show_source(source)
-    out(say("Model: {model} at {provider}", model=endpoint.model, provider=endpoint.provider.name))
+    out(say("Model: {model}", model=model_in_words(endpoint)))
     if missing_key:
         out(say("  The environment variable {variable} is not set; generate will need it.", variable=missing_key))
-    show_estimate(estimate, price, target=settings.target_count)
+    for line in options_without_effect(settings, endpoint):
+        out(line)
+    show_estimate(estimate, price_line(estimate, price, endpoint), target=settings.target_count)
     if settings.max_cost is not None and (estimate.cost_usd or 0) > settings.max_cost:
         out(say("  More than --max-cost allows ({limit}): the run would stop there.", limit=dollars(settings.max_cost)))
     out(say("Dry run: no model was asked."))
@@ -53,6 +56,20 @@ def show_source(source: Source) -> None:
     guidelines = len(recipe.guidelines)
     out(say("Guidelines: {count} characters", count=f"{guidelines:,}") if guidelines else say("Guidelines: none"))
     out(say("Language: {language}", language=recipe.language))
+
+
+def model_in_words(endpoint: Endpoint) -> Message:
+    """Which model answers, and where."""
+    if endpoint.simulated:
+        return say("the simulated model server (no language model)")
+    return say("{model} at {provider}", model=endpoint.model, provider=endpoint.provider.name)
+
+
+def options_without_effect(settings: SynthesisSettings, endpoint: Endpoint) -> list[Message]:
+    """What was asked for and the model will not do."""
+    if "temperature" not in settings.model_fields_set or takes_temperature(endpoint):
+        return []
+    return [say("{model} takes no temperature: --temperature has no effect.", model=endpoint.model)]
 
 
 def seed_lines(source: Source) -> list[Message]:
@@ -85,7 +102,7 @@ def described(field: Field) -> str:
     return f"{field.name}{'' if field.required else '?'} ({kind})"
 
 
-def show_estimate(estimate: Estimate, price: Price | None, *, target: int) -> None:
+def show_estimate(estimate: Estimate, price: Message, *, target: int) -> None:
     """Says what a run should take."""
     out(say("Records wanted: {count}", count=f"{target:,}"))
     out(say("Calls: about {calls}", calls=f"{estimate.calls:,}"))
@@ -96,14 +113,16 @@ def show_estimate(estimate: Estimate, price: Price | None, *, target: int) -> No
             output=f"{estimate.output_tokens:,}",
         )
     )
-    out(price_line(estimate, price))
+    out(price)
 
 
-def price_line(estimate: Estimate, price: Price | None) -> Message:
+def price_line(estimate: Estimate, price: Price | None, endpoint: Endpoint) -> Message:
     """The expected price, or that nobody knows it."""
     if price is None or estimate.cost_usd is None:
         return say("Price: unknown for this model. Give --input-price and --output-price (USD per million tokens).")
     if price.source == "free":
+        if endpoint.simulated:
+            return say("Price: nothing, for no language model is asked")
         return say("Price: nothing, the model runs on your own machine")
     return say(
         "Price: about {cost} (${input} in, ${output} out per million tokens)",
@@ -114,12 +133,17 @@ def price_line(estimate: Estimate, price: Price | None) -> Message:
 
 
 def show_rule_of_thumb(settings: SynthesisSettings) -> None:
-    """Says what so many records usually take, without a recipe to go by."""
-    endpoint, _ = endpoint_without_key(settings)
+    """Says what so many records usually take, without a recipe to go by, and where no model is named, in tokens."""
+    endpoint = endpoint_without_model(settings)
     price = price_of(endpoint, settings)
-    out(say("Model: {model} at {provider}", model=endpoint.model, provider=endpoint.provider.name))
     estimate = estimate_without_recipe(settings.target_count, settings.batch_size, price)
-    show_estimate(estimate, price, target=settings.target_count)
+    if endpoint.model:
+        out(say("Model: {model}", model=model_in_words(endpoint)))
+        shown = price_line(estimate, price, endpoint)
+    else:
+        out(say("Model: not given, and {provider} has no default", provider=endpoint.provider.name))
+        shown = price_line(estimate, price, endpoint) if price else say("Price: it depends on the model. Give --model.")
+    show_estimate(estimate, shown, target=settings.target_count)
     out(
         say(
             "A rule of thumb: 2,000 tokens of prompt a call, 500 a record. datasynth generate DIR --dry-run counts "

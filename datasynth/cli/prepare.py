@@ -1,10 +1,13 @@
 """`datasynth prepare`."""
 
+import shlex
+
 import click
 
+from datasynth.amounts import records
 from datasynth.cli.commands import command, option
 from datasynth.cli.options import Setting, count, data_type, given, settings_options
-from datasynth.cli.speech import err, shown_path
+from datasynth.cli.speech import err, program, shown_path
 from datasynth.schemas.messages import say
 
 PREPARED_RECORDS = 10
@@ -43,9 +46,15 @@ def prepare(ctx: click.Context, source: str, output: str | None) -> None:
         click.echo(prompt, nl=False)
     err(
         say(
-            "Paste the prompt into a chat; it asks for {count} records. Then: datasynth parse REPLY.txt {source} -o "
-            "out.json",
-            count=wanted,
-            source=source,
+            "Paste the prompt into a chat; it asks for {records}. Then: {command}",
+            records=records(wanted),
+            command=parse_command(ctx, source),
         )
     )
+
+
+def parse_command(ctx: click.Context, source: str) -> str:
+    """What to type once the chat has answered, with the options that `parse` needs to judge alike."""
+    options = {field: pair for field, pair in given(ctx).items() if field in ("seeds_file", "data_type")}
+    words = [word for name, value in options.values() for word in (name, value)]
+    return shlex.join([program(), "parse", "REPLY.txt", source, *words, "-o", "out.json"])

@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 
 from datasynth import prefect_setup
-from datasynth.cli.plan import seed_lines, show_plan
+from datasynth.amounts import records, records_of
+from datasynth.cli.plan import KINDS, model_in_words, options_without_effect, seed_lines, show_plan
 from datasynth.cli.source import settings_of
 from datasynth.cli.speech import err, speech
 from datasynth.cli.summary import resume_command, show_summary
@@ -21,6 +22,7 @@ from datasynth.schemas.settings import SynthesisSettings
 from datasynth.source import Source, read_source
 from datasynth.tasks.llm.endpoints import Endpoint, resolve_endpoint
 from datasynth.tasks.llm.simulated.knobs import Knobs
+from datasynth.tasks.report.summary import dollars
 from datasynth.tasks.rounds.progress import board_of
 
 
@@ -74,15 +76,14 @@ def prepare(settings: SynthesisSettings) -> SynthesisSettings:
 def _say_opening(settings: SynthesisSettings, source: Source, endpoint: Endpoint) -> None:
     err(
         say(
-            "{name}: {count} records of the kind {kind}, from {model} at {provider}",
+            "{name}: {records} ({kind}), from {model}",
             name=source.recipe.name,
-            count=f"{settings.target_count:,}",
-            kind=source.detection.kind,
-            model=endpoint.model,
-            provider=endpoint.provider.name,
+            records=records(settings.target_count),
+            kind=KINDS[source.detection.kind],
+            model=model_in_words(endpoint),
         )
     )
-    for line in seed_lines(source):
+    for line in (*seed_lines(source), *options_without_effect(settings, endpoint)):
         err(line)
 
 
@@ -99,12 +100,13 @@ def _say_stopped(settings: SynthesisSettings) -> None:
         return
     err(
         say(
-            "Stopped. {accepted} of {target} records are made and kept; replies already paid for are in the journal "
-            "and are not paid again.",
-            accepted=f"{now.accepted:,}",
-            target=f"{settings.target_count:,}",
+            "Stopped. Made and kept: {records}. Replies already paid for are in the journal and are not paid again.",
+            records=records_of(now.accepted, settings.target_count),
         )
     )
+    if now.tokens:
+        spent = say("price unknown") if now.cost_usd is None else dollars(now.cost_usd)
+        err(say("Spent so far: {cost} ({tokens} tokens)", cost=spent, tokens=f"{now.tokens:,}"))
     err(say("Go on with: {command}", command=resume_command()))
     sys.stderr.flush()
     # Threads may still wait for answers that nobody wants now.

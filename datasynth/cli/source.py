@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from datasynth.cli.options import given
+from datasynth.cli.speech import speech
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import SOURCES, checked_settings, read_settings_file
 
@@ -26,6 +27,8 @@ def settings_of(ctx: click.Context, source: dict[str, Any], config: str | None =
     values |= {field: value for field, (_, value) in options.items()} | source
     if isinstance(knobs := in_file.get("simulation"), dict) and "simulation" in options:
         values["simulation"] = knobs | values["simulation"]
+    if speech.chosen or "language" not in values:
+        values["language"] = speech.language
     if "output_format" not in values and str(values.get("output") or "").lower().endswith((".jsonl", ".ndjson")):
         values["output_format"] = "jsonl"
 

@@ -1,6 +1,8 @@
 """What the command line says, in the reader's language, and how loudly."""
 
 import os
+import shutil
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,6 +12,8 @@ from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import Language, Message, catalogue, language_of_environment
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
+NAMES = ("datasynth", "knowlyr-datasynth")
+"""What this program is installed as."""
 
 
 class Speech:
@@ -20,16 +24,18 @@ class Speech:
         self.verbose = False
         self.words: tuple[str, ...] = ()
         """The command line after the program's name."""
+        self.chosen = False
+        """The language was asked for with `--lang`; else it is the locale's."""
 
     def begin(self, words: Sequence[str]) -> None:
         """Settles the language before anything is parsed, so that `--help` and parse errors are in it too."""
-        self.verbose = False
+        self.verbose, self.chosen = False, False
         self.words = tuple(words)
         self.language = language_of_environment()
         for word, following in pairwise([*words, ""]):
             name, equals, value = word.partition("=")
             if name == "--lang" and (chosen := value if equals else following) in LANGUAGES:
-                self.language = "zh" if chosen == "zh" else "en"
+                self.set_language(chosen)
 
     def set_language(self, name: str) -> None:
         """Takes the value of `--lang`.
@@ -39,7 +45,7 @@ class Speech:
         """
         if name not in LANGUAGES:
             raise InputError("--lang: there is no {name} here. Choose {known}.", name=name, known=", ".join(LANGUAGES))
-        self.language = "zh" if name == "zh" else "en"
+        self.language, self.chosen = "zh" if name == "zh" else "en", True
 
 
 speech = Speech()
@@ -63,6 +69,15 @@ def out(message: Message | str = "") -> None:
 def err(message: Message | str = "") -> None:
     """Says what goes on, or went wrong, on standard error."""
     click.echo(in_words(message), err=True)
+
+
+def program() -> str:
+    """This program as it can be typed here: by name, or by path where no shell would find the name."""
+    called = sys.argv[0]
+    name = os.path.basename(called)
+    if name not in NAMES:
+        return NAMES[0]
+    return name if shutil.which(name) else shown_path(called)
 
 
 def shown_path(path: str) -> str:

@@ -1,16 +1,22 @@
 """The last lines of a run: what was made, what it cost, what was lost and why, where it is, what to do next."""
 
+import os
 import shlex
+import shutil
 
-from datasynth.cli.speech import out, shown_path, speech
+from datasynth.amounts import records_of
+from datasynth.cli.speech import out, program, shown_path, speech
 from datasynth.progress import reasons_text
 from datasynth.schemas.messages import Message, say
-from datasynth.schemas.report import RunReport, Spend
+from datasynth.schemas.report import RunReport, Spend, StopReason
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.report.summary import dollars, duration
 from datasynth.tasks.storage.store import Store
 
 ALL_REASONS = 20
+DATACHECK = "knowlyr-datacheck"
+ADDING_UP = {"max_cost": "--max-cost", "max_tokens": "--max-tokens", "max_calls": "--max-calls"}
+"""Limits that count a run's earlier processes too, so that it stops at once if it goes on with the same."""
 
 
 def show_summary(report: RunReport, settings: SynthesisSettings) -> None:
@@ -24,9 +30,8 @@ def show_summary(report: RunReport, settings: SynthesisSettings) -> None:
         )
     out(
         say(
-            "{accepted} of {target} records accepted · {cost} · {duration}",
-            accepted=f"{report.total:,}",
-            target=f"{report.target:,}",
+            "{records} accepted · {cost} · {duration}",
+            records=records_of(report.total, report.target),
             cost=cost(report.spend),
             duration=duration(report.duration_seconds),
         )
@@ -35,9 +40,9 @@ def show_summary(report: RunReport, settings: SynthesisSettings) -> None:
     _show_places(report, settings)
     if report.fell_short:
         out(report.explanation)
-        out(say("Go on with: {command}", command=resume_command()))
-    else:
-        out(say("Next: {command}", command=next_command(report, settings)))
+        out(how_to_go_on(report.stopped_by, settings))
+    elif command := next_command(report, settings):
+        out(say("Next: {command}", command=command))
 
 
 def _show_losses(report: RunReport) -> None:
@@ -70,22 +75,44 @@ def _show_places(report: RunReport, settings: SynthesisSettings) -> None:
     if report.output:
         out(say("Records: {path}", path=shown_path(report.output)))
         if settings.stats:
-            stem = report.output.rsplit(".", 1)[0]
+            stem = os.path.splitext(report.output)[0]
             out(say("Statistics: {path}", path=shown_path(f"{stem}.stats.json")))
     out(say("Data set: {path}", path=report.data_url))
     out(say("Report: {path}", path=Store(report.run_url).url("report.md")))
 
 
-def next_command(report: RunReport, settings: SynthesisSettings) -> str:
-    """What somebody does with a finished data set."""
-    if settings.analysis_dir and "://" not in settings.analysis_dir and not settings.output:
-        return shlex.join(["knowlyr-datacheck", "validate", settings.analysis_dir])
-    if settings.schema_file and report.output:
-        return shlex.join(["datasynth", "validate", shown_path(report.output), settings.schema_file])
-    return shlex.join(["datasynth", "generate", "--help"]) if not report.output else shlex.join(["head", report.output])
+def next_command(report: RunReport, settings: SynthesisSettings) -> str | None:
+    """What somebody does with a finished data set; None where no command can do it."""
+    source = settings.analysis_dir or settings.schema_file
+    if not report.output or not source:
+        return None
+    output = shown_path(report.output)
+    # datacheck reads synthetic.json, of local folders; with any other file it fails, or silently judges the seeds.
+    local = "://" not in source and "://" not in report.output
+    if settings.analysis_dir and local and settings.output_format == "json" and shutil.which(DATACHECK):
+        named = ["-d", output] if settings.output else []
+        return shlex.join([DATACHECK, "validate", source, *named])
+    return shlex.join([program(), "validate", output, source])
 
 
-def resume_command() -> str:
-    """The command that was typed, made to go on where it stopped."""
-    words = list(speech.words)
-    return shlex.join(["datasynth", *words, *([] if "--resume" in words else ["--resume"])])
+def how_to_go_on(stopped_by: StopReason, settings: SynthesisSettings) -> Message:
+    """What to type to make the records that are missing; a limit that was met is shown raised."""
+    option = ADDING_UP.get(stopped_by)
+    if option is None:
+        return say("Go on with: {command}", command=resume_command())
+    # Left out, it would be no limit at all for whoever copies the command.
+    raised = 2 * getattr(settings, stopped_by) or 1
+    command = resume_command(option, str(raised) if isinstance(raised, int) else f"{raised:.12g}")
+    return say("Go on with a higher {option}, for example: {command}", option=option, command=command)
+
+
+def resume_command(option: str | None = None, value: str = "") -> str:
+    """The command that was typed, made to go on where it stopped, with `value` in place of that of `option`."""
+    words, rest = [], iter(speech.words)
+    for word in rest:
+        if option and word == option:
+            next(rest, None)
+        elif not option or not word.startswith(f"{option}="):
+            words.append(word)
+    words += [option, value] if option else []
+    return shlex.join([program(), *words, *([] if "--resume" in words else ["--resume"])])

@@ -16,9 +16,10 @@ from functools import partial
 import orjson
 
 from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard, ShardReceipt
-from datasynth.schemas.errors import AuthenticationError, DataSynthError, RequestRefusedError, RunError
+from datasynth.schemas.errors import DataSynthError, RunError
 from datasynth.schemas.record import content_digest
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.asking import Judge, planned_request
 from datasynth.tasks.llm.budget import Budget, Reservation
 from datasynth.tasks.llm.clients import ModelClient
 from datasynth.tasks.llm.endpoints import Endpoint
@@ -31,14 +32,10 @@ from datasynth.tasks.rounds.progress import ProgressBoard
 
 Gate = Callable[[], AbstractAsyncContextManager[None]]
 
-HOTTER = 0.05
-"""Added to the temperature each time a reply could not be read, as the earlier tool did."""
 FIRST_REFUSAL_WAIT = 0.25
 """Seconds before a refused call asks again where the server names no time; doubles each time."""
 LONGEST_WAIT = 60.0
 """Seconds: the cap of every back-off that we choose."""
-HOPELESS_AFTER = 3
-"""Requests refused as malformed, with none answered, after which the run ends instead of asking a thousand times."""
 
 
 class Engine:
@@ -67,7 +64,6 @@ class Engine:
         self.settings = settings
         self.board = board
         self.limit = AdaptiveLimit(settings.concurrency)
-        self.fatal: DataSynthError | None = None
         self.stopping = False
         self._readable = readable
         self._gate = gate
@@ -76,8 +72,7 @@ class Engine:
         self._deadline = time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
         self._settled = asyncio.Event()
         self._calls: set[asyncio.Task[CallResult]] = set()
-        self._answers = 0
-        self._malformed = 0
+        self._judge = Judge(endpoint)
         # Only how long to wait is drawn from it, never what is asked.
         self._jitter = random.Random()  # noqa: S311
 
@@ -89,7 +84,7 @@ class Engine:
         """
         digest = content_digest([shard.static, shard.json_schema])
         overhead = most_tokens(shard.static, orjson.dumps(shard.json_schema).decode())
-        before = self._answers
+        before = self._judge.answers
         calls = [asyncio.create_task(self._call(shard, p, digest, overhead)) for p in shard.prompts]
         self._calls.update(calls)
         try:
@@ -105,7 +100,7 @@ class Engine:
         if self.stopping and any(result.miss == "stopped" for result in results):
             # No receipt, which would be cached: whoever goes on has to make these calls.
             raise RunError("The run was stopped.")
-        return ShardReceipt(tuple(results), self._answers - before)
+        return ShardReceipt(tuple(results), self._judge.answers - before)
 
     async def drain(self, seconds: float) -> None:
         """Starts no further call, waits up to `seconds` for those in flight, so that what is paid for is kept, and
@@ -125,7 +120,7 @@ class Engine:
         """One planned call to its end: asked again while its reply cannot be read, up to the retries allowed."""
         result = CallResult(prompt.call.index, None, "stopped")
         for attempt in range(self.settings.max_retries + 1):
-            request = self._request(shard, prompt, attempt)
+            request = planned_request(shard, prompt, attempt, model=self.endpoint.model, settings=self.settings)
             key = reply_key(request, index=prompt.call.index, attempt=attempt, digest_of_static=digest)
             reply = self.journal.get(key)
             if reply is not None:
@@ -145,17 +140,6 @@ class Engine:
         if result.miss not in ("budget", "stopped"):
             self.board.add(calls_done=1)
         return result
-
-    def _request(self, shard: Shard, prompt: Prompt, attempt: int) -> Request:
-        asked = prompt.call.asked
-        return Request(
-            model=self.endpoint.model,
-            system=shard.static,
-            user=prompt.user,
-            max_tokens=asked * self.settings.max_tokens_per_sample,
-            temperature=round(min(self.settings.temperature + HOTTER * attempt, 2.0), 4),
-            json_schema=shard.json_schema,
-        )
 
     async def _paid(self, request: Request, key: str, round: int, most_input: int) -> Reply | CallFailure:
         """A reply from the endpoint, durable; or the failure that ended the call."""
@@ -223,8 +207,8 @@ class Engine:
             give_slot_back()
 
     def _may_not_start(self) -> CallFailure | None:
-        if self.fatal is not None:
-            raise self.fatal
+        if self._judge.fatal is not None:
+            raise self._judge.fatal
         if self.stopping:
             return CallFailure("stopped", "give_up", "the run was stopped")
         if time.monotonic() > self._deadline:
@@ -282,7 +266,7 @@ class Engine:
         else:
             cost, unmetered = None, self.budget.write_off(held)
         await self._durable(self.journal.append(key, reply, round=round, cost=cost, unmetered=unmetered, closes=token))
-        self._answers += 1
+        self._judge.answers += 1
         spent = self.budget.cost if self.budget.price else None
         self.board.set(tokens=self.budget.tokens, cost_usd=None if spent is None else float(spent))
         return reply
@@ -295,40 +279,12 @@ class Engine:
             self.budget.release(held)
             if token:
                 await self._durable(self.journal.append_refusal(round=round, closes=token))
-        self._judge(failure)
+        self._judge.failed(failure)
         return failure
 
     async def _durable(self, writing: Coroutine[None, None, None]) -> None:
         try:
             await asyncio.shield(writing)
         except DataSynthError as error:
-            self.fatal = self.fatal or error
+            self._judge.fatal = self._judge.fatal or error
             raise
-
-    def _judge(self, failure: CallFailure) -> None:
-        """Ends the run where the next call would fail alike."""
-        if failure.remedy == "stop_run":
-            self.fatal = self._fatal(failure)
-        elif failure.miss == "bad_request" and failure.remedy == "give_up":
-            self._malformed += 1
-            if self._malformed >= HOPELESS_AFTER and self._answers == 0:
-                self.fatal = self._fatal(failure)
-        if self.fatal is not None:
-            raise self.fatal
-
-    def _fatal(self, failure: CallFailure) -> DataSynthError:
-        where = self.endpoint.base_url or self.endpoint.provider.name
-        if failure.authentication:
-            return AuthenticationError(
-                "{where} refused the key ({detail}). Check the environment variable {variable}; nothing was retried.",
-                where=where,
-                detail=failure.detail,
-                variable=self.endpoint.key_env or "-",
-            )
-        return RequestRefusedError(
-            "{where} refuses requests for model {model}: {detail}. Check the model's name, the account's credit and "
-            "the options; replies that were paid for are kept.",
-            where=where,
-            model=self.endpoint.model,
-            detail=failure.detail,
-        )

@@ -12,7 +12,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import orjson
@@ -39,6 +41,26 @@ def reply_key(request: Request, *, index: int, attempt: int, digest_of_static: s
     )
 
 
+@dataclass(frozen=True)
+class BatchedRequest:
+    """One request of a batch, with the most tokens that it can be billed."""
+
+    key: str
+    most_input: int
+    most_output: int
+    token: str = ""
+    """Of its intent, where a limit holds."""
+
+
+@dataclass(frozen=True)
+class BatchEntry:
+    """A batch that the provider took."""
+
+    id: str
+    round: int
+    requests: tuple[BatchedRequest, ...]
+
+
 class Journal:
     """The replies of one run. Appends come from one event loop; any thread may read."""
 
@@ -51,8 +73,11 @@ class Journal:
         self._recent_bytes = 0
         self._spend: dict[int, Spend] = {}
         self._open: dict[str, Reservation] = {}
+        self._closed_early: set[str] = set()
+        self._batches: dict[str, BatchEntry] = {}
+        self._collected: set[str] = set()
         self._pending: list[tuple[dict[str, Any], bytes, asyncio.Future[None]]] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._writing: asyncio.Future[tuple[str, int]] | None = None
         self._writer: LogWriter | None = None
         self._thread = ThreadPoolExecutor(1, "journal")
         for segment in store.names(suffix=".log"):
@@ -68,9 +93,13 @@ class Journal:
     def _index(self, entry: dict[str, Any], place: Place) -> None:
         with self._lock:
             if "opens" in entry:
-                self._open[entry["opens"]] = Reservation(Decimal(entry["worst_usd"]), entry["worst_tokens"])
+                if entry["opens"] not in self._closed_early:
+                    self._open[entry["opens"]] = Reservation(Decimal(entry["worst_usd"]), entry["worst_tokens"])
                 return
-            self._open.pop(entry.get("closes", ""), None)
+            if "batch" in entry:
+                self._index_batch(entry)
+                return
+            self._close(entry.get("closes", ""))
             if "reply" in entry:
                 reply = entry["reply"]
                 usage = reply.usage if isinstance(reply, Reply) else Usage(**reply["usage"])
@@ -83,6 +112,29 @@ class Journal:
             else:
                 return
             self._spend[entry["round"]] = self._spend.get(entry["round"], Spend()) + spend
+
+    def _index_batch(self, entry: dict[str, Any]) -> None:
+        if "requests" not in entry:
+            # Written by another process than the one that sent it, perhaps, and so read in any order.
+            self._collected.add(entry["batch"])
+            return
+        requests = tuple(BatchedRequest(*fields) for fields in entry["requests"])
+        for request in requests:
+            self._close(request.token)
+        self._batches[entry["batch"]] = BatchEntry(entry["batch"], entry["round"], requests)
+
+    def open_batches(self) -> list[BatchEntry]:
+        """Batches that were sent and not collected, each with those of its requests that have no reply here."""
+        with self._lock:
+            batches = [batch for id_, batch in self._batches.items() if id_ not in self._collected]
+            return [
+                BatchEntry(b.id, b.round, tuple(r for r in b.requests if r.key not in self._places)) for b in batches
+            ]
+
+    def _close(self, token: str) -> None:
+        if token and self._open.pop(token, None) is None:
+            # Segments are read in the order of their names: the end of a call may come before its beginning.
+            self._closed_early.add(token)
 
     def abandoned(self) -> tuple[Reservation, ...]:
         """Worst cases of calls of a limited run that left and of which no more is known: their process was killed.
@@ -146,34 +198,54 @@ class Journal:
         """Records that an intent came to nothing and cost nothing."""
         await self._append({"round": round, "closes": closes})
 
+    async def append_batch(self, batch: BatchEntry) -> None:
+        """Records a batch that the provider took, so that a resumed run collects it; its intents are closed by it."""
+        fields = [(r.key, r.most_input, r.most_output, r.token) for r in batch.requests]
+        await self._append({"batch": batch.id, "round": batch.round, "requests": fields})
+
+    async def append_collected(self, batch: BatchEntry) -> None:
+        """Records that all results of a batch are here."""
+        await self._append({"batch": batch.id, "round": batch.round})
+
     async def _append(self, entry: dict[str, Any]) -> None:
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((entry, orjson.dumps(entry), durable))
-        if self._flushing is None:
-            # A task of its own: whoever waits here may be cancelled, what was paid for is written all the same.
-            self._flushing = asyncio.create_task(self._flush())
+        self._hand_on()
         await durable
 
-    async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._pending:
+    def _hand_on(self) -> None:
+        """Gives all that is pending to the thread, unless it is busy.
+
+        By callbacks and not by a task: whoever waits may be cancelled, and all tasks of the loop may be, but what was
+        paid for is written all the same.
+        """
+        if self._writing is None and self._pending:
             group, self._pending = self._pending, []
             lines = b"".join(frame_line(payload) for _, payload, _ in group)
-            try:
-                segment, offset = await loop.run_in_executor(self._thread, self._write, lines)
-            except Exception as error:  # noqa: BLE001 - handed on to everyone who waits
-                for _, _, durable in group:
-                    if not durable.done():
-                        durable.set_exception(error)
-                continue
-            for entry, payload, durable in group:
+            self._writing = asyncio.get_running_loop().run_in_executor(self._thread, self._write, lines)
+            self._writing.add_done_callback(partial(self._written, group))
+
+    def _written(
+        self,
+        group: list[tuple[dict[str, Any], bytes, asyncio.Future[None]]],
+        writing: asyncio.Future[tuple[str, int]],
+    ) -> None:
+        self._writing = None
+        error = writing.exception()
+        segment, offset = ("", 0) if error else writing.result()
+        for entry, payload, durable in group:
+            if error is None:
                 self._index(entry, Place(segment, offset + LINE_HEAD, len(payload)))
                 offset += LINE_HEAD + len(payload) + 1
                 if "key" in entry:
                     self._remember(entry["key"], payload)
-                if not durable.done():
-                    durable.set_result(None)
-        self._flushing = None
+            if durable.done():
+                continue
+            if error is None:
+                durable.set_result(None)
+            else:
+                durable.set_exception(error)
+        self._hand_on()
 
     def _write(self, lines: bytes) -> tuple[str, int]:
         if self._writer is None:
@@ -189,6 +261,8 @@ class Journal:
 
     def _remember(self, key: str, payload: bytes) -> None:
         with self._lock:
+            if key in self._recent:
+                return  # paid twice; the first one is the one that a journal opened anew would find
             self._recent[key] = payload
             self._recent_bytes += len(payload)
             while self._recent_bytes > RECENT_BYTES:
@@ -197,8 +271,8 @@ class Journal:
 
     async def flush(self) -> None:
         """Waits until everything handed over is durable."""
-        if self._flushing is not None:
-            await asyncio.shield(self._flushing)
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)

@@ -4,10 +4,12 @@ import shlex
 import subprocess
 import sys
 
-from datasynth.schemas.messages import Message, language_of_environment, say
+from datasynth.schemas.messages import Language, Message, language_of_environment, say
 
 
-def run_post_hook(command: str, *, analysis_dir: str, output_path: str, count: int) -> int:
+def run_post_hook(
+    command: str, *, analysis_dir: str, output_path: str, count: int, language: Language | None = None
+) -> int:
     """Runs `command` without a shell and returns its exit code; the data is safe, so nothing is raised.
 
     Args:
@@ -16,6 +18,7 @@ def run_post_hook(command: str, *, analysis_dir: str, output_path: str, count: i
         analysis_dir: The DataRecipe analysis, or empty.
         output_path: The file written, or empty.
         count: Records in it.
+        language: Of what is said here; by default that of the locale.
 
     Returns:
         The command's own code; 127 if there is no such program, 126 if it cannot be run, 2 if the command cannot be
@@ -24,20 +27,28 @@ def run_post_hook(command: str, *, analysis_dir: str, output_path: str, count: i
     try:
         words = hook_words(command, analysis_dir=analysis_dir, output_path=output_path, count=count)
     except ValueError as error:
-        return _failed(2, say("Post-hook {command}: {error}. Mend its quotation marks.", command=command, error=error))
-    if not words:
-        return 0
+        code, trouble = 2, say("Post-hook {command}: {error}. Mend its quotation marks.", command=command, error=error)
+    else:
+        code, trouble = _run(words) if words else (0, None)
+    if trouble:
+        print(trouble.text(language or language_of_environment()), file=sys.stderr)
+    return code
+
+
+def _run(words: list[str]) -> tuple[int, Message | None]:
+    """The exit code, and what went wrong."""
+    program = words[0]
     try:
         code = subprocess.run(words, check=False).returncode
     except FileNotFoundError:
-        return _failed(
-            127, say("Post-hook: there is no program {program}. Install it, or correct --post-hook.", program=words[0])
+        return 127, say(
+            "Post-hook: there is no program {program}. Install it, or correct --post-hook.", program=program
         )
     except (OSError, ValueError) as error:  # ValueError: a null byte in a word
-        return _failed(126, say("Post-hook: {program} cannot be run: {error}.", program=words[0], error=str(error)))
+        return 126, say("Post-hook: {program} cannot be run: {error}.", program=program, error=str(error))
     if code:
-        return _failed(code, say("Post-hook: {command} ended with code {code}.", command=shlex.join(words), code=code))
-    return 0
+        return code, say("Post-hook: {command} ended with code {code}.", command=shlex.join(words), code=code)
+    return 0, None
 
 
 def hook_words(command: str, *, analysis_dir: str, output_path: str, count: int) -> list[str]:
@@ -57,8 +68,3 @@ def _filled(word: str, values: dict[str, str]) -> str:
         if found:
             return _filled(head, values) + value + _filled(tail, values)
     return word
-
-
-def _failed(code: int, message: Message) -> int:
-    print(message.text(language_of_environment()), file=sys.stderr)
-    return code

@@ -5,6 +5,7 @@ its own; callers group lines into few writes. Every line carries its CRC-32: a l
 later, is left out on reading and costs only itself.
 """
 
+import contextlib
 import os
 import zlib
 from collections.abc import Iterator
@@ -81,9 +82,11 @@ class _FileWriter:
         return self._segment, at
 
     def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            # Every append was synced, so an error here loses nothing.
+            with contextlib.suppress(OSError):
+                os.close(fd)
 
 
 class _ObjectWriter:

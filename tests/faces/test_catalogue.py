@@ -46,6 +46,8 @@ def templates() -> dict[str, str]:
     for path, node in calls():
         where = f"{path.relative_to(ROOT)}:{node.lineno}"
         texts = [literal(node.args[0])] if node.args and called(node) in SAYING | {"translated"} else []
+        if called(node) == "_knob":  # the knobs are the options of `datasynth simulate`
+            texts.append(literal(node.args[1]))
         if ROOT / "datasynth" in path.parents:
             texts += [literal(keyword.value) for keyword in node.keywords if keyword.arg in HELP]
         found |= {text: where for text in texts if text}

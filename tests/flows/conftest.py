@@ -1,8 +1,9 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import Start, starting
 
 from datasynth.schemas.report import RunReport
 from datasynth.schemas.settings import SynthesisSettings
@@ -46,3 +47,10 @@ def run(prefect: None, settings_for: Callable[..., SynthesisSettings]) -> Callab
         return synthesize(settings_for(example, **changes))
 
     return start
+
+
+@pytest.fixture
+def start(prefect_api: str, endpoint: SimulatedServer, examples: Path, tmp_path: Path) -> Iterator[Start]:
+    """Starts `datasynth generate` with a store as a process of its own."""
+    with starting(prefect_api, endpoint, examples / "support_zh", tmp_path / "out.json") as begin:
+        yield begin

@@ -1,68 +1,16 @@
 """Stopped in the middle, by force or by hand: nothing is lost, paid twice or different."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from processes import CONCURRENCY, RUN, Start, await_replies, finished
 from s3_server import S3
 
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 pytestmark = pytest.mark.xdist_group("prefect")
-
-COUNT, CONCURRENCY, RUN = 120, 4, "the-run"
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start(
-    prefect_api: str, endpoint: SimulatedServer, examples: Path, tmp_path: Path
-) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `datasynth generate` with a store as a process of its own."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(store: str, *words: str, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [
-                sys.executable, "-m", "datasynth", "generate", str(examples / "support_zh"), "-n", str(COUNT),
-                "--provider", "openai", "-m", "simulated-model", "--base-url", f"{endpoint.url}/v1",
-                "--concurrency", str(CONCURRENCY), "--batch-size", "3", "--retry-delay", "0.01", "--lang", "en",
-                "--store", store, "-o", str(tmp_path / "out.json"), *words,
-            ],
-            env=os.environ | {"PREFECT_API_URL": prefect_api, "OPENAI_API_KEY": "sk-test-0123456789"} | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )  # fmt: skip
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def finished(process: subprocess.Popen[str]) -> str:
-    """What a process said that ended well."""
-    said, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, said
-    return said
-
-
-def await_replies(endpoint: SimulatedServer, process: subprocess.Popen[str], count: int) -> None:
-    """Returns once the endpoint has given `count` replies."""
-    deadline = time.monotonic() + 120
-    while endpoint.stats()["replies"] < count:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, "the replies never came"
-        time.sleep(0.02)
 
 
 def parts(store: Path) -> dict[str, bytes]:

@@ -78,6 +78,22 @@ async def serve(knobs: Knobs, port: int, *, exit_with_stdin: bool) -> None:
         await runner.cleanup()
 
 
+def serve_until_stopped(knobs: Knobs, port: int, *, exit_with_stdin: bool = False) -> None:
+    """`serve`, in an event loop of its own.
+
+    Raises:
+        InputError: the port is taken or may not be used.
+    """
+    try:
+        asyncio.run(serve(knobs, port, exit_with_stdin=exit_with_stdin))
+    except OSError as error:
+        raise InputError(
+            "Cannot listen on 127.0.0.1:{port}: {error}. Choose another --port.",
+            port=port,
+            error=error.strerror or str(error),
+        ) from error
+
+
 def _await_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     # os.read, because a thread inside sys.stdin's lock would make the interpreter's own exit fail.
     while os.read(0, 4096):
@@ -89,15 +105,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; its exit code is 2 for bad flags or a port that is taken."""
     arguments = parser().parse_args(argv)
     try:
-        knobs = knobs_of(arguments)
+        serve_until_stopped(knobs_of(arguments), arguments.port, exit_with_stdin=arguments.exit_with_stdin)
     except InputError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    try:
-        asyncio.run(serve(knobs, arguments.port, exit_with_stdin=arguments.exit_with_stdin))
-    except OSError as error:
-        print(f"Cannot listen on 127.0.0.1:{arguments.port}: {error.strerror}.", file=sys.stderr)
-        return 2
     return 0
 
 

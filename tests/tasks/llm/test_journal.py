@@ -45,7 +45,7 @@ def opened(store: Store) -> Iterator[Journal]:
 
 async def test_a_reply_is_in_a_second_journal_as_soon_as_append_returns(store: Store) -> None:
     full = reply(
-        "文本 {\"a\": 1}\n\u2028", stop="length", request_id="r", service_tier="batch", metered=False, simulated=True
+        '文本 {"a": 1}\n\u2028', stop="length", request_id="r", service_tier="batch", metered=False, simulated=True
     )
     with opened(store) as journal:
         await journal.append("k", full, round=3, cost=Decimal("0.5"))

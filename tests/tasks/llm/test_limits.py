@@ -226,9 +226,7 @@ def test_a_retry_goes_before_those_that_wait() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 4), st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=25), st.integers(0, 99))
-def test_waiters_that_are_cancelled_keep_no_slot(
-    ceiling: int, plan: list[tuple[int, bool]], seed: int
-) -> None:
+def test_waiters_that_are_cancelled_keep_no_slot(ceiling: int, plan: list[tuple[int, bool]], seed: int) -> None:
     draw = random.Random(seed)
 
     async def hold(limit: AdaptiveLimit, seconds: int) -> None:
