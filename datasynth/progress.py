@@ -4,7 +4,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from rich.console import Console, Group, RenderableType
@@ -102,8 +102,14 @@ def time_left(seconds: float) -> Message:
 
 def details_line(now: Progress, left: float | None, language: Language) -> str:
     """Everything else worth a glance, most important first."""
-    phase: Message | str = PHASES.get(now.phase) or now.phase
-    parts: list[Message | str] = [say("round {number}, {phase}", number=now.round, phase=phase) if now.round else phase]
+    parts = [*calls_parts(now), *loss_parts(now, language), *work_parts(now)]
+    return joined([*parts, time_left(left)] if left is not None else parts, language)
+
+
+def calls_parts(now: Progress) -> list[Message]:
+    """Where the run is."""
+    phase = PHASES[now.phase]
+    parts = [say("round {number}, {phase}", number=now.round, phase=phase) if now.round else phase]
     if now.calls_planned:
         parts.append(
             say(
@@ -113,18 +119,33 @@ def details_line(now: Progress, left: float | None, language: Language) -> str:
                 in_flight=max(0, now.calls_in_flight),
             )
         )
+    return parts
+
+
+def loss_parts(now: Progress, language: Language) -> list[Message]:
+    """What was asked for and is not in the data set, and why."""
+    parts = []
     if lost := sum(now.rejected.values()):
         parts.append(say("rejected {count} ({reasons})", count=lost, reasons=reasons_text(now.rejected, language)))
     if lost := sum(now.missing.values()):
         parts.append(say("missing {count} ({reasons})", count=lost, reasons=reasons_text(now.missing, language)))
-    if now.replayed:
-        parts.append(replies_from_journal(now.replayed))
+    return parts
+
+
+def work_parts(now: Progress) -> list[Message | str]:
+    """What it took."""
+    parts: list[Message | str] = [replies_from_journal(now.replayed)] if now.replayed else []
     if now.retries:
         parts.append(retries(now.retries))
-    parts.append(say("{tokens} tokens", tokens=f"{now.tokens:,}"))
-    parts.append(say("price unknown") if now.cost_usd is None else dollars(now.cost_usd))
-    if left is not None:
-        parts.append(time_left(left))
+    return [
+        *parts,
+        say("{tokens} tokens", tokens=f"{now.tokens:,}"),
+        say("price unknown") if now.cost_usd is None else dollars(now.cost_usd),
+    ]
+
+
+def joined(parts: Sequence[Message | str], language: Language) -> str:
+    """One line of them all."""
     return " · ".join(part.text(language) if isinstance(part, Message) else part for part in parts)
 
 
@@ -132,7 +153,7 @@ def reasons_text(counts: dict[str, int], language: Language, most: int = MOST_RE
     """The most frequent reasons of a funnel with their counts."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{reason_text(reason, language)} {n:,}" for reason, n in ordered[:most]]
-    return ", ".join([*shown, "…"] if len(ordered) > most else shown)
+    return ("、" if language == "zh" else ", ").join([*shown, "…"] if len(ordered) > most else shown)
 
 
 def reason_text(reason: str, language: Language) -> str:
@@ -162,19 +183,31 @@ class TerminalDisplay:
         with Live(console=self.console, transient=True, refresh_per_second=4) as live:
 
             def show(now: Progress) -> None:
-                live.update(self._drawn(now, *forecast.see(now)))
+                live.update(self.drawn(now, *forecast.see(now)))
 
             with watched(run_id, show, every=LIVE_SECONDS):
                 yield
 
-    def _drawn(self, now: Progress, share: float, left: float | None) -> RenderableType:
+    def drawn(self, now: Progress, share: float, left: float | None) -> RenderableType:
+        """What stands on the screen at one moment."""
+        if not now.target:
+            return Spinner("dots", text=Text(joined(calls_parts(now), self.language)))
         beside = [counts_line(now), *([] if left is None else [time_left(left)])]
         row = Table.grid(padding=(0, 1))
         bar = ProgressBar(
-            total=1, completed=share, width=BAR_WIDTH, pulse=not share, complete_style="cyan", finished_style="green"
+            total=1,
+            completed=share,
+            width=BAR_WIDTH,
+            pulse=not share,
+            complete_style="cyan",
+            finished_style="green" if now.accepted >= now.target else "cyan",
+            pulse_style="cyan",
         )
-        row.add_row(bar, Text(" · ".join(part.text(self.language) for part in beside)))
-        return Group(row, Text(details_line(now, None, self.language), style="dim"))
+        row.add_row(bar, Text(joined(beside, self.language)))
+        # A line each, so that a narrow terminal breaks none but the longest.
+        losses = [[part] for part in loss_parts(now, self.language)]
+        below = [joined(parts, self.language) for parts in (calls_parts(now), work_parts(now), *losses)]
+        return Group(row, *(Text(line, style="dim") for line in below))
 
 
 class PlainLines:

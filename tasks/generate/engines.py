@@ -11,6 +11,8 @@ from datasynth.schemas.errors import InputError, RunError
 from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.generate.collect import readable
+from datasynth.tasks.llm.batch_choice import require_batches, require_none_waiting, tier_of
+from datasynth.tasks.llm.batch_engine import BatchEngine
 from datasynth.tasks.llm.budget import Budget
 from datasynth.tasks.llm.endpoints import Endpoint, resolve_endpoint
 from datasynth.tasks.llm.engine import Engine, Gate
@@ -42,6 +44,7 @@ class OpenEngine:
         endpoint = resolve_endpoint(settings)
         price = price_of(endpoint, settings)
         require_price(price, endpoint, settings)
+        require_batches(endpoint, settings)
         self.server: SimulatedServer | None = None
         if endpoint.simulated and endpoint.base_url is None:
             self.server = SimulatedServer.start(settings.simulation)
@@ -50,7 +53,13 @@ class OpenEngine:
         # them, which took a tenth of the time of a busy run.
         gc.freeze()
         self.journal = Journal(Store(place.journal_url))
-        budget = Budget(price, max_cost=settings.max_cost, max_tokens=settings.max_tokens, max_calls=settings.max_calls)
+        budget = Budget(
+            price,
+            max_cost=settings.max_cost,
+            max_tokens=settings.max_tokens,
+            max_calls=settings.max_calls,
+            tier=tier_of(settings),
+        )
         budget.take_over(self.journal.spend(), self.journal.abandoned())
         self._loop = LoopThread(f"engine-{settings.run_id}")
         self.engine = self._loop.run(_open(endpoint, self.journal, budget, place, gate))
@@ -82,11 +91,19 @@ class OpenEngine:
                 self.server.stop()
 
 
-async def _open(endpoint: Endpoint, journal: Journal, budget: Budget, place: RunPlace, gate: Gate | None) -> Engine:
+async def _open(
+    endpoint: Endpoint, journal: Journal, budget: Budget, place: RunPlace, gate: Gate | None
+) -> Engine | BatchEngine:
     # The SDKs take seconds to import, so only a process that calls a model pays for them.
+    from datasynth.tasks.llm.batch_clients import connect_batches  # noqa: PLC0415
     from datasynth.tasks.llm.clients import connect  # noqa: PLC0415
 
     settings = place.settings
+    board, reads = board_of(settings.run_id or ""), partial(readable, schema=place.record_schema)
+    if settings.batch_api:
+        batches = connect_batches(endpoint, settings)
+        return BatchEngine(endpoint, batches, journal, budget, settings, board, readable=reads)
+    require_none_waiting(journal)
     return Engine(
         endpoint,
         connect(
@@ -98,8 +115,8 @@ async def _open(endpoint: Endpoint, journal: Journal, budget: Budget, place: Run
         journal,
         budget,
         settings,
-        board_of(settings.run_id or ""),
-        readable=partial(readable, schema=place.record_schema),
+        board,
+        readable=reads,
         gate=gate,
     )
 

@@ -15,6 +15,7 @@ import openai
 import orjson
 
 from datasynth.schemas.calls import Reply, Request
+from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.clients import AnthropicClient, OpenAIClient, anthropic_reply, openai_reply
 from datasynth.tasks.llm.endpoints import Endpoint
 from datasynth.tasks.llm.failures import CallFailure, failure_of_status
@@ -81,11 +82,11 @@ class BatchClient(Protocol):
     async def close(self) -> None: ...
 
 
-def connect_batches(endpoint: Endpoint, *, timeout: float, structured: bool = False) -> BatchClient:
-    """A client for the batches of `endpoint`; opens no connection yet. Arguments as those of `connect`."""
+def connect_batches(endpoint: Endpoint, settings: SynthesisSettings) -> BatchClient:
+    """A client for the batches of `endpoint`; opens no connection yet."""
     kind = AnthropicBatchClient if endpoint.protocol == "anthropic" else OpenAIBatchClient
-    client = kind(endpoint, timeout=max(timeout, TRANSFER_SECONDS), in_flight=IN_FLIGHT)
-    client.structured = client.structured or structured
+    client = kind(endpoint, timeout=max(settings.request_timeout, TRANSFER_SECONDS), in_flight=IN_FLIGHT)
+    client.structured = client.structured or settings.structured_output == "on"
     return client
 
 
@@ -109,7 +110,10 @@ def _sorted_failures(key: str, optional: frozenset[str] = frozenset(), *, billed
         never_left = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
         detail = f"{type(error).__name__}: {error} ({type(cause).__name__})"[:500]
         raise CallFailure(
-            "timeout" if late else "connection", "retry", detail, maybe_billed=billed and not never_left
+            "timeout" if late and not never_left else "connection",
+            "retry",
+            detail,
+            maybe_billed=billed and not never_left,
         ) from error
 
 

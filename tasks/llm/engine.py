@@ -71,6 +71,7 @@ class Engine:
         self._tokens = RateCeiling(settings.tokens_per_minute) if settings.tokens_per_minute else None
         self._deadline = time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
         self._settled = asyncio.Event()
+        self._queue = asyncio.Lock()
         self._calls: set[asyncio.Task[CallResult]] = set()
         self._judge = Judge(endpoint)
         # Only how long to wait is drawn from it, never what is asked.
@@ -107,6 +108,7 @@ class Engine:
         abandons the rest; each shard then ends as cancelled.
         """
         self.stopping = True
+        self._settled.set()
         give_up = time.monotonic() + seconds
         while self.limit.in_flight and time.monotonic() < give_up:
             self._settled.clear()
@@ -174,20 +176,28 @@ class Engine:
         self, request: Request, key: str, round: int, most_input: int, *, again: bool
     ) -> Reply | CallFailure:
         """One request, from waiting for its turn to its reply being durable."""
-        await self._pace(request)
-        if self._gate is None:
-            return await self._in_turn(request, key, round, most_input, again=again)
-        async with self._gate():
-            return await self._in_turn(request, key, round, most_input, again=again)
+        async with contextlib.AsyncExitStack() as turn:
+            acquired = await self._slot(turn, request, again=again)
+            return await self._in_turn(request, key, round, most_input, acquired=acquired)
+
+    async def _slot(self, turn: contextlib.AsyncExitStack, request: Request, *, again: bool) -> float:
+        """Waits for a slot here and in the gate, which `turn` holds; returns when it was given.
+
+        Under a rate ceiling one call at a time comes so far: places would else be saved up while all slots are taken,
+        and used at once.
+        """
+        async with self._queue if self._requests or self._tokens else contextlib.nullcontext():
+            if not self._may_not_start():
+                await self._pace(request)
+            if self._gate is not None:
+                await turn.enter_async_context(self._gate())
+            return await self.limit.acquire(first=again)
 
     async def _in_turn(
-        self, request: Request, key: str, round: int, most_input: int, *, again: bool
+        self, request: Request, key: str, round: int, most_input: int, *, acquired: float
     ) -> Reply | CallFailure:
-        acquired = await self.limit.acquire(first=again)
         give_slot_back = self.limit.failed
         try:
-            if stopped := self._may_not_start():
-                return stopped
             held = await self._reserve(request, most_input)
             if isinstance(held, CallFailure):
                 return held
@@ -196,7 +206,6 @@ class Engine:
                 outcome = await self._exchange(request, key, round, held)
             finally:
                 self.board.add(calls_in_flight=-1)
-                self._settled.set()
             if isinstance(outcome, Reply):
                 give_slot_back = self.limit.succeeded
             elif outcome.remedy == "wait":
@@ -205,6 +214,8 @@ class Engine:
             return outcome
         finally:
             give_slot_back()
+            # Also after a call that never left: whoever waits for all slots to be free has to hear of each.
+            self._settled.set()
 
     def _may_not_start(self) -> CallFailure | None:
         if self._judge.fatal is not None:
@@ -228,6 +239,8 @@ class Engine:
 
     async def _reserve(self, request: Request, most_input: int) -> Reservation | CallFailure:
         while True:
+            if stopped := self._may_not_start():
+                return stopped
             self._settled.clear()
             held = self.budget.reserve(most_input, request.max_tokens)
             if isinstance(held, Reservation):
@@ -241,7 +254,14 @@ class Engine:
         token = ""
         if self.budget.limited:
             token = secrets.token_hex(8)
-            await self.journal.append_intent(token, held, round=round)
+            try:
+                await self.journal.append_intent(token, held, round=round)
+            except BaseException as error:
+                # It never left; whoever waits for its room would else wait for ever.
+                self.budget.release(held)
+                if isinstance(error, asyncio.CancelledError):
+                    await asyncio.shield(self.journal.append_refusal(round=round, closes=token))
+                raise
         try:
             async with asyncio.timeout(self.settings.request_timeout):
                 reply, headers = await self.client.send(request)

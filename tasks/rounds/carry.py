@@ -11,9 +11,11 @@ import polars as pl
 from datasynth.schemas.frames import Rejected
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
+from datasynth.tasks.dedup.settings import DedupSettings
 from datasynth.tasks.report.parts import record_parquet, rejected_parquet
 from datasynth.tasks.rounds.commit import REJECTED, refused, stored_schema
-from datasynth.tasks.rounds.runs import Run
+from datasynth.tasks.rounds.runs import Run, index_name
 from datasynth.tasks.validate.validator import accept_all, judge
 
 
@@ -30,7 +32,8 @@ def carry_over(
             "position": list(range(len(records))),
             "record": [orjson.dumps(record).decode() for record in records],
             "reply": ["carried-over"] * len(records),
-        }
+        },
+        schema={"call": pl.Int64, "position": pl.Int64, "record": pl.String, "reply": pl.String},
     )
     schema = recipe.record_schema
     judged = judge(candidates, schema, detection) if settings.validate_records else accept_all(candidates)
@@ -44,6 +47,13 @@ def carry_over(
         lineage = [_lineage(run, n, position) for n, position in enumerate(good["position"])]
         kept = [orjson.loads(record) for record in good["record"]]
         run.folder.write("data/part-00000.parquet", record_parquet(kept, lineage, stored_schema(recipe, settings)))
+        if settings.validate_records:
+            # For the runs to come; this one learns them from the part.
+            index = NearDuplicateIndex(
+                DedupSettings(threshold=settings.dedup_threshold), views_for(recipe.record_schema, detection)
+            )
+            index.add(kept, [f"{run.card.run_id}/carried.{position}" for position in good["position"]])
+            run.index.write(index_name(run.card.run_id, 0, simulated=False), index.dump())
     run.card = run.card.model_copy(update={"carried_over": len(good)})
     run.save_card()
     return len(good)

@@ -10,6 +10,7 @@ from datasynth.schemas.calls import Usage
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.report import Estimate, RoundOutcome
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.batch_choice import tier_of
 from datasynth.tasks.llm.prices import Price
 from datasynth.tasks.llm.tokens import count_tokens
 from datasynth.tasks.prompt.planning import plan_calls
@@ -39,11 +40,14 @@ def estimate_run(
     each = fmean(count_tokens(call_prompt(recipe, detection, call), model) for call in sample)
     record = _record_tokens(recipe, model)
     usage = Usage(input=round(static + each), output=round(record * settings.batch_size))
+    tier = tier_of(settings)
     return Estimate(
         calls=len(asked),
         input_tokens=round(len(asked) * (static + each)),
         output_tokens=round(settings.target_count * record),
-        cost_usd=None if price is None else float(price.cost(usage)) * settings.target_count / settings.batch_size,
+        cost_usd=None
+        if price is None
+        else float(price.cost(usage, tier=tier)) * settings.target_count / settings.batch_size,
     )
 
 
@@ -74,10 +78,10 @@ def estimate_after(outcomes: Sequence[RoundOutcome], target: int) -> Estimate | 
     )
 
 
-def estimate_without_recipe(count: int, batch_size: int, price: Price | None) -> Estimate:
+def estimate_without_recipe(count: int, batch_size: int, price: Price | None, *, tier: str = "standard") -> Estimate:
     """A rule of thumb for `datasynth estimate`: 2,000 tokens of prompt a call and 500 a record, as the older tool."""
     calls = math.ceil(count / batch_size)
     cost = None
     if price is not None:
-        cost = float(price.cost(Usage(input=2000, output=500 * batch_size))) * count / batch_size
+        cost = float(price.cost(Usage(input=2000, output=500 * batch_size), tier=tier)) * count / batch_size
     return Estimate(calls=calls, input_tokens=2000 * calls, output_tokens=500 * count, cost_usd=cost)

@@ -7,7 +7,7 @@
                                 /manifest.json           written last: the run is finished
     <store>/<dataset>/index/<run>-00001.npz              signatures, for the runs to come (.simulated.npz where no
                                                          language model wrote the records)
-    <store>/journal/<run>/                               the reply journal
+    <store>/journal/<dataset>/<run>/                     the reply journal
 
 A finished round is never done again; an unfinished one is planned again from its plan file, whatever settings or
 code have changed, so its calls keep their journal keys.
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def journal_url(self) -> str:
-        return self.root.url(f"journal/{self.card.run_id}")
+        return self.root.url(f"journal/{self.card.dataset}/{self.card.run_id}")
 
     def save_card(self) -> None:
         self.folder.write("run.json", self.card.model_dump_json(indent=1).encode())

@@ -11,8 +11,11 @@ from datasynth.schemas.messages import Message, say
 from datasynth.schemas.report import Counts, RoundOutcome, StopReason
 from datasynth.schemas.settings import SynthesisSettings
 
-MOST_CALLS = 2000
-"""Calls in a round: enough that waiting for its slowest call costs little, few enough that memory stays flat."""
+MOST_RECORDS = 10_000
+"""Records asked for in a round: what is not yet judged and written lies in memory, some 20 kB each."""
+LEAST_WAVES = 8
+"""Calls in a round for each that may be in flight, where there is more to do: waiting for the slowest of the last
+ones must cost little."""
 DRY_CANDIDATES = 200
 DRY_YIELD = 0.1
 """The yield has collapsed when of the last DRY_CANDIDATES records asked for fewer than this share were accepted."""
@@ -46,7 +49,8 @@ def round_calls(
     slack = math.ceil(math.sqrt(need * (1 - rate))) if rate < 1 else 0
     need = min(need + slack, remaining + batch * settings.concurrency)
     full, rest = divmod(need, batch)
-    return ([batch] * full + ([rest] if rest else []))[:MOST_CALLS]
+    most = max(MOST_RECORDS // batch, LEAST_WAVES * settings.concurrency)
+    return ([batch] * full + ([rest] if rest else []))[:most]
 
 
 def batch_size(outcomes: Sequence[RoundOutcome], settings: SynthesisSettings) -> int:

@@ -78,6 +78,13 @@ def test_prepare_takes_a_schema_with_seeds(cli, schema_file: Path, seeds_file: P
     assert "rubbery" in (tmp_path / "prompt.md").read_text()
 
 
+def test_what_prepare_says_comes_next_names_the_same_seeds_and_kind(cli, schema_file: Path, seeds_file: Path):
+    options = ["--seeds", str(seeds_file), "--data-type", "generic"]
+    said = cli("prepare", schema_file, "-n", "1", *options).stderr
+    command = f"datasynth parse REPLY.txt {schema_file} {' '.join(options)} -o out.json"
+    assert said == f"Paste the prompt into a chat; it asks for 1 record. Then: {command}\n"
+
+
 @pytest.mark.parametrize("from_stdin", [True, False])
 def test_parse_keeps_what_is_valid_and_new(from_stdin: bool, cli, schema_file: Path, seeds_file: Path, tmp_path: Path):
     text = f"Here you are:\n```json\n{json.dumps([FRESH, SEEDS[0], {'instruction': 'Only this'}])}\n```"
@@ -131,6 +138,14 @@ def test_validate_passes_good_data(cli, analysis: Path):
     assert (result.exit_code, result.stdout) == (0, f"全部 5 条记录符合 {analysis}。\n")
 
 
+def test_validate_speaks_of_one_record_in_the_singular(cli, schema_file: Path, tmp_path: Path):
+    good = written(tmp_path / "good.json", [FRESH])
+    assert cli("validate", good, schema_file).stdout == f"The record fits {schema_file}.\n"
+    mixed = written(tmp_path / "mixed.json", [FRESH, {"response": "y"}])
+    last = cli("validate", mixed, schema_file).stdout.splitlines()[-1]
+    assert last == f"1 of 2 records does not fit {schema_file}."
+
+
 def test_convert_goes_there_and_back(cli, tmp_path: Path):
     source = written(tmp_path / "a.json", {"samples": [{"id": 1, "data": record} for record in SEEDS]})
     cli("convert", source, "-o", tmp_path / "b.jsonl")
@@ -144,6 +159,37 @@ def test_estimate_says_calls_tokens_and_price(cli):
     assert result.exit_code == 0
     assert "Calls: about 200" in result.stdout
     assert "Price: about $" in result.stdout
+
+
+def test_an_estimate_without_a_model_is_in_tokens(cli):
+    said = cli("estimate", "-p", "deepseek").stdout
+    assert "Tokens: about 40,000 in, 50,000 out" in said
+    assert "Price: it depends on the model. Give --model." in said
+
+
+def test_prices_given_are_enough_for_an_estimate_without_a_model(cli):
+    said = cli("estimate", "-p", "deepseek", "-n", "1000", "--input-price", "1", "--output-price", "2").stdout
+    assert "Price: about $1.4000" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-t", "0.3"], True),
+        ([], False),
+        (["-t", "0.3", "-p", "simulated"], False),
+        (["-t", "0.3", "-m", "claude-sonnet-4-5"], False),
+    ],
+)
+def test_a_dry_run_says_when_a_temperature_has_no_effect(words: list[str], said: bool, cli, analysis: Path):
+    text = cli("generate", analysis, "--dry-run", *words).stdout
+    assert ("takes no temperature: --temperature has no effect." in text) == said
+
+
+def test_a_simulated_model_is_called_that(cli, analysis: Path):
+    said = cli("generate", analysis, "--dry-run", "-p", "simulated").stdout
+    assert "Model: the simulated model server (no language model)" in said
+    assert "Price: nothing, for no language model is asked" in said
 
 
 def test_an_unknown_price_is_said_and_can_be_given(cli):

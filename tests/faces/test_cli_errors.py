@@ -100,7 +100,9 @@ def test_a_key_variable_of_ones_own_is_named_when_it_is_missing(cli, analysis: P
         (["convert", "x.json"], "datasynth convert needs --output."),
         (["validate", "/no/such.json", "schema.json"], "schema.json: no such file."),
         (["estimate", "-p", "nobody"], "There is no provider nobody."),
-        (["estimate", "-p", "deepseek"], "Name one with --model."),
+        (["simulate", "--latncy", "1"], "datasynth simulate has no option --latncy. Did you mean --latency?"),
+        (["simulate", "--latency", "soon"], "The knob latency cannot be 'soon'"),
+        (["simulate", "--port", "http"], "--port: http is not allowed."),
     ],
 )
 def test_a_bad_command_line_is_refused(words: list[str], message: str, cli):

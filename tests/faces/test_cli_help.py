@@ -1,5 +1,7 @@
 """The commands and options there are, and what their help says."""
 
+import dataclasses
+
 import click
 import pytest
 
@@ -8,6 +10,7 @@ from datasynth.cli.init import EXAMPLES
 from datasynth.cli.options import Setting, run_settings
 from datasynth.cli.program import MODULES
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.simulated.knobs import Knobs
 
 RUN = (
     "-o --output -n --count -m --model -p --provider -t --temperature --batch-size --max-retries --retry-delay "
@@ -50,10 +53,10 @@ def test_every_command_takes_verbose_on_either_side(name: str):
 def test_every_command_has_help(name: str, cli):
     result = cli(name, "--help")
     assert result.exit_code == 0
-    assert name == "simulate" or result.stdout.startswith(f"Usage: datasynth {name} ")
+    assert result.stdout.startswith(f"Usage: datasynth {name} ")
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "simulate"])
+@pytest.mark.parametrize("name", MODULES)
 def test_every_commands_help_is_chinese_on_request(name: str, cli):
     result = cli(name, "--help", "--lang", "zh")
     assert result.stdout.startswith(f"用法： datasynth {name} ")
@@ -84,7 +87,7 @@ def test_the_help_names_the_defaults_that_the_settings_have():
 def test_every_setting_has_an_option_or_is_a_source():
     fields = {setting.field for setting in run_settings(output_help="")}
     sources = {"analysis_dir", "schema_file", "seeds_file", "record_schema", "seeds", "guidelines"}
-    assert fields | sources == set(SynthesisSettings.model_fields)
+    assert fields | sources | {"language"} == set(SynthesisSettings.model_fields)
 
 
 def test_generate_and_create_take_the_same_options():
@@ -94,6 +97,11 @@ def test_generate_and_create_take_the_same_options():
 def test_every_option_has_a_help_text():
     silent = [p.name for name in MODULES for p in command(name).params if isinstance(p, Setting) and not p.help]
     assert not silent
+
+
+def test_every_knob_of_the_simulated_server_is_an_option():
+    knobs = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Knobs)}
+    assert knobs <= option_names(command("simulate"))
 
 
 def test_the_examples_of_both_languages_have_the_same_fields():

@@ -13,6 +13,7 @@ from datasynth.cli.init import settings_template
 from datasynth.cli.options import run_settings
 from datasynth.cli.program import main
 from datasynth.cli.source import settings_of
+from datasynth.cli.speech import speech
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import allowed_values, checked_settings, read_settings_file, settings_name
@@ -137,3 +138,17 @@ def test_any_key_is_either_a_setting_or_refused_with_advice(key: str):
     except InputError as error:
         said = str(error)
     assert said in SynthesisSettings.model_fields or said.startswith("file: there is no setting ")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "in_file", "language"),
+    [(True, "en", "zh"), (True, None, "zh"), (False, "en", "en"), (False, None, "zh")],
+    ids=["--lang beats the file", "--lang", "the file beats the locale", "the locale"],
+)
+def test_the_reports_language_is_that_of_the_command(
+    chosen: bool, in_file: str | None, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(speech, "language", "zh")
+    monkeypatch.setattr(speech, "chosen", chosen)
+    config = written(tmp_path / "s.yaml", f"language: {in_file}\n") if in_file else None
+    assert settings(config=config).language == language

@@ -1,14 +1,30 @@
 """Where the faces touch the machine: outputs, Prefect's address, progress."""
 
+import contextlib
+import signal
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from datasynth import prefect_setup
+from datasynth.launch import Stopped, launch
 from datasynth.outputs import check_writable
 from datasynth.prefect_setup import check_answers, configured_api, set_environment
-from datasynth.progress import Callback, Forecast, PlainLines, counts_line, details_line, share_done
+from datasynth.progress import (
+    Callback,
+    Forecast,
+    PlainLines,
+    TerminalDisplay,
+    counts_line,
+    details_line,
+    share_done,
+    time_left,
+)
 from datasynth.schemas.errors import InputError, RunError
 from datasynth.schemas.messages import say
+from datasynth.settings_input import checked_settings
 from datasynth.tasks.rounds.progress import Progress, board_of
 
 
@@ -113,6 +129,42 @@ def test_plain_lines_say_what_is_waited_for_and_how_it_ended():
     with display.running("plain-lines-test"):
         board_of("plain-lines-test").set(target=10, accepted=10)
     assert [lines[0], lines[1].split(" · ")[0]] == ["Connecting to Prefect ...", "10 of 10 records"]
+
+
+def test_a_stopped_run_has_no_last_line_of_progress():
+    lines: list[str] = []
+    board_of("stopped-lines-test").set(target=10, accepted=3)
+    with contextlib.suppress(Stopped), PlainLines(lines.append, "en", every=60).running("stopped-lines-test"):
+        raise Stopped
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "about 1 s left"), (3.4, "about 3 s left"), (61, "about 1 min 1 s left")]
+)
+def test_time_left_is_in_whole_seconds(seconds: float, said: str):
+    assert str(time_left(seconds)) == said
+
+
+def test_a_narrow_terminal_breaks_no_figure():
+    console = Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
+    now = Progress(target=1000, accepted=400, phase="generating", round=2, calls_planned=50, calls_done=20, retries=1)
+    console.print(TerminalDisplay(console, "en").drawn(now, 0.4, 61.0))
+    assert isinstance(console.file, StringIO)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert lines[0].endswith(" 400 of 1,000 records · about 1 min 1 s left")
+    assert lines[1:] == ["round 2, generating · calls 20 of 50, 0 in flight", "1 retry · 0 tokens · $0.00"]
+
+
+def test_a_signal_that_an_import_swallowed_still_ends_the_run(monkeypatch: pytest.MonkeyPatch):
+    def lose_the_signal(_server: object) -> None:
+        with contextlib.suppress(Stopped):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(prefect_setup, "ready", lose_the_signal)
+    settings = checked_settings({"analysis_dir": "no/such/analysis", "run_id": "swallowed"})
+    with pytest.raises(Stopped):
+        launch(settings, None, Callback(None))
 
 
 def test_an_error_in_on_progress_ends_the_calls_and_not_the_run():

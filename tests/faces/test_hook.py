@@ -52,6 +52,11 @@ def test_the_command_gets_its_values(tmp_path: Path):
     assert saved.read_text() == '["a b", "\\"c\\"", "3"]'
 
 
+def test_a_failing_hook_is_said_in_the_language_asked_for(capfd: pytest.CaptureFixture[str]):
+    run_post_hook("no-such-program-here", analysis_dir="", output_path="", count=1, language="zh")
+    assert capfd.readouterr().err == "后置命令：没有程序 no-such-program-here。请安装它，或更正 --post-hook。\n"
+
+
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [

@@ -1,6 +1,7 @@
 """No order of reservations, bills and losses brings a run over its limits."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -89,13 +90,14 @@ def test_without_limits_everything_starts() -> None:
 
 
 @pytest.mark.parametrize("limit", [{"max_cost": 0.0}, {"max_tokens": 1}, {"max_calls": 1}])
-def test_any_limit_limits(limit: dict[str, int]) -> None:
+def test_any_limit_limits(limit: dict[str, Any]) -> None:
     assert Budget(OWN, **limit).limited
 
 
 @pytest.mark.parametrize("name", ["max_calls", "max_tokens", "max_cost"])
 def test_the_limit_that_is_met_is_named(name: str) -> None:
-    budget = Budget(OWN, **{name: 1})
+    limit: dict[str, Any] = {name: 1}
+    budget = Budget(OWN, **limit)
     budget.take_over(Spend(calls=1, usage=Usage(input=1), cost_usd=1.0))
     assert budget.reserve(0, 1) == name
 
