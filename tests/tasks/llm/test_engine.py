@@ -130,19 +130,13 @@ async def test_a_reply_that_cannot_be_read_is_asked_for_again_hotter_and_so_ofte
     assert (stats["replies"], stats["distinct"]) == (3, 3)
 
 
-async def test_an_unreadable_reply_is_followed_by_a_readable_one_which_is_used(endpoint: SimulatedServer) -> None:
-    endpoint.set(rate_empty=0.5)
-    async with engine_at(endpoint, new_store(), max_retries=9) as engine:
-        receipt = await engine.run_shard(shard(12))
-        assert all(reply is not None and reply.text for reply in replies(engine, receipt.results))
-    assert endpoint.stats()["replies"] > 12
-
-
 async def test_replies_that_could_not_be_read_are_journalled_and_not_paid_again(endpoint: SimulatedServer) -> None:
     endpoint.set(rate_empty=0.5)
     store = new_store()
     async with engine_at(endpoint, store, max_retries=9) as engine:
         first = await engine.run_shard(shard(12))
+        assert all(reply is not None and reply.text for reply in replies(engine, first.results))
+    assert endpoint.stats()["replies"] > 12
     endpoint.reset()
     async with engine_at(endpoint, store, max_retries=9) as engine:
         again = await engine.run_shard(shard(12))
@@ -174,8 +168,7 @@ async def test_what_does_not_pass_is_given_up_after_the_retries_and_says_why(end
     async with engine_at(endpoint, new_store(), max_retries=2) as engine:
         receipt = await engine.run_shard(shard(3))
         assert engine.journal.spend().possible_calls == 0
-    assert [(r.reply, r.miss) for r in receipt.results] == [(None, "server_error")] * 3
-    assert "internal" in receipt.results[0].detail.lower() or "500" in receipt.results[0].detail
+    assert [(r.reply, r.miss, r.detail[:4]) for r in receipt.results] == [(None, "server_error", "500:")] * 3
     assert endpoint.stats()["requests"] == 9
 
 
@@ -190,12 +183,11 @@ async def test_lost_connections_count_as_possibly_billed(endpoint: SimulatedServ
     assert {r.miss for r in receipt.results} == {"connection"}
 
 
-async def test_a_call_that_hangs_ends_at_the_time_limit_of_a_call(endpoint: SimulatedServer) -> None:
+async def test_a_hanging_call_ends_at_the_time_limit_of_a_call(endpoint: SimulatedServer) -> None:
     endpoint.set(rate_hang=1.0)
     async with engine_at(endpoint, new_store(), request_timeout=0.05, max_retries=0) as engine:
-        receipt = await engine.run_shard(shard(1))
+        assert (await engine.run_shard(shard(1))).results[0].miss == "timeout"
         assert engine.journal.spend().possible_calls == 1
-    assert receipt.results[0].miss == "timeout"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -207,7 +199,6 @@ async def test_a_parameter_that_the_server_does_not_take_is_left_out(
     async with engine_at(endpoint, new_store(), protocol, concurrency=1) as engine:
         receipt = await engine.run_shard(shard(3))
     assert all(result.reply for result in receipt.results)
-    # Found out once, by one call.
     assert endpoint.stats()["requests"] <= 4
 
 
@@ -329,7 +320,6 @@ async def test_a_full_journal_ends_the_run_and_names_it(endpoint: SimulatedServe
     async with engine_at(endpoint, Full(f"memory://{uuid.uuid4().hex}"), concurrency=1) as engine:
         with pytest.raises(StorageError):
             await engine.run_shard(shard(10))
-        assert engine.limit.in_flight == 0
     assert endpoint.stats()["requests"] <= 2
 
 
