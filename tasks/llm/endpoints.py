@@ -96,7 +96,7 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
     model = settings.model or (provider.default_model if own_house else None)
     if not model:
         raise InputError(
-            "No model given, and {provider} has no default at this address. Name one with --model.",
+            "No model given, and {provider} has no default. Name one with --model.",
             provider=provider.name,
         )
     key_env = settings.api_key_env or provider.key_env

@@ -100,10 +100,15 @@ def export_records(
     return written
 
 
-def write_statistics(target: str, statistics: dict[str, Any]) -> str:
-    """Writes field statistics beside the output file `target` (`x.json` -> `x.stats.json`); returns their address."""
+def statistics_path(target: str) -> str:
+    """Where the statistics of the output file `target` are: `x.json` -> `x.stats.json`."""
     folder, name = os.path.split(target) if "://" not in target else posixpath.split(target)
-    beside = f"{target[: len(target) - len(name)] if folder else ''}{os.path.splitext(name)[0]}.stats.json"
+    return f"{target[: len(target) - len(name)] if folder else ''}{os.path.splitext(name)[0]}.stats.json"
+
+
+def write_statistics(target: str, statistics: dict[str, Any]) -> str:
+    """Writes field statistics beside the output file `target`; returns their address."""
+    beside = statistics_path(target)
     with whole_file(beside) as file:
         file.write(json.dumps(statistics, indent=2, ensure_ascii=False).encode())
     return beside

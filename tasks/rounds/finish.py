@@ -14,7 +14,13 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.report import RoundOutcome, RunReport, StopReason
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS
-from datasynth.tasks.report.export import export_records, records_of, synthetic_metadata, write_statistics
+from datasynth.tasks.report.export import (
+    export_records,
+    records_of,
+    statistics_path,
+    synthetic_metadata,
+    write_statistics,
+)
 from datasynth.tasks.report.files import report_files
 from datasynth.tasks.report.hook import run_post_hook
 from datasynth.tasks.report.parts import read_part
@@ -99,13 +105,21 @@ def finish_run(
         )
         if settings.stats:
             write_statistics(output, statistics)
+        else:
+            Store(statistics_path(output)).remove("")  # an earlier run's would describe other records
     for name, content in report_files(report, settings.language).items():
         run.folder.write(name, content)
     run.folder.remove("work")
     if not report.fell_short:
         run.folder.write("manifest.json", orjson.dumps(_manifest(run, report), option=orjson.OPT_INDENT_2))
         if settings.post_hook and output:
-            run_post_hook(settings.post_hook, analysis_dir=recipe.analysis_dir, output_path=output, count=report.total)
+            run_post_hook(
+                settings.post_hook,
+                analysis_dir=recipe.analysis_dir,
+                output_path=output,
+                count=report.total,
+                language=settings.language,
+            )
     return report
 
 

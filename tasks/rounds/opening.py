@@ -1,7 +1,10 @@
 """The start of a run: everything that can be wrong is found here, before a model is asked."""
 
+from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
+from datasynth.tasks.dedup.settings import DedupSettings
 from datasynth.tasks.generate.engines import require_price
 from datasynth.tasks.llm.endpoints import resolve_endpoint
 from datasynth.tasks.llm.prices import price_of
@@ -11,7 +14,7 @@ from datasynth.tasks.rounds.commit import stored_schema
 from datasynth.tasks.rounds.estimate import estimate_run
 from datasynth.tasks.rounds.finish import output_of, require_writable
 from datasynth.tasks.rounds.job import Job
-from datasynth.tasks.rounds.runs import Run, open_run, run_to_resume
+from datasynth.tasks.rounds.runs import Run, dataset_of, earlier_indexes, open_run, run_to_resume, store_of
 from datasynth.tasks.sources.records import read_records
 from datasynth.tasks.storage.store import Store
 
@@ -35,6 +38,7 @@ def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection,
     resumed = run_to_resume(settings, recipe) if settings.resume and not settings.run_id else None
     run_id = settings.run_id or (resumed.run_id if resumed else None) or flow_run_id
     settings = settings.model_copy(update={"run_id": run_id})
+    _require_fitting(settings, recipe, detection)
     run = open_run(settings, recipe)
     settings = settings.model_copy(update={"run_id": run.card.run_id})
     if settings.resume and output:
@@ -42,6 +46,31 @@ def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection,
     if run.estimate() is None:
         run.save_estimate(estimate_run(recipe, detection, settings, endpoint.model, price))
     return Job(settings, recipe, detection, run.root.url(), run.card)
+
+
+def _require_fitting(settings: SynthesisSettings, recipe: Recipe, detection: Detection) -> None:
+    """Makes sure that new records can be compared with those that the data set holds.
+
+    Raises:
+        InputError: they are of another schema; two analyses may lie in folders of the same name.
+    """
+    store, dataset = store_of(settings), dataset_of(settings, recipe)
+    latest = earlier_indexes(store, dataset, simulated=settings.provider == "simulated")[-1:]
+    if not latest or not settings.validate_records:
+        return
+    index = NearDuplicateIndex(
+        DedupSettings(threshold=settings.dedup_threshold), views_for(recipe.record_schema, detection)
+    )
+    try:
+        index.load(store.read(f"{dataset}/index/{latest[0]}"))
+    except InputError as error:
+        raise InputError(
+            "The data set {dataset} in {store} holds records that these cannot be compared with ({detail}). Give "
+            "another --dataset, or another --store.",
+            dataset=dataset,
+            store=store.url(),
+            detail=error.message,
+        ) from error
 
 
 def _take_over(run: Run, recipe: Recipe, detection: Detection, settings: SynthesisSettings, output: str) -> None:
