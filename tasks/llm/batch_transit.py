@@ -23,8 +23,6 @@ MOST_SILENCE = 60
 wait between them."""
 ENVELOPE_BYTES = 64
 """More than what stands around a batch's lines."""
-WAITING = "waiting for the batch"
-"""The phase that a watcher sees."""
 
 Outcomes = dict[str, Reply | CallFailure]
 """By reply key."""
@@ -92,7 +90,6 @@ class Transit:
         """What will be known of each request under way, by reply key; whoever uses it takes it out."""
         self._tasks: set[asyncio.Task[Outcomes]] = set()
         self._woken = asyncio.Event()
-        self._under_way = 0
         for entry in journal.open_batches():
             self._watch(_Sent(entry, _held_again(budget, entry), frozenset(ADAPTABLE)), resumed=True)
 
@@ -175,17 +172,12 @@ class Transit:
 
     async def _collect(self, sent: _Sent, *, resumed: bool) -> Outcomes:
         """Waits for a batch and makes its replies durable."""
-        self._show_waiting(len(sent.held), 1)
+        self.board.add(calls_in_flight=len(sent.held))
         try:
             return await self._settle(sent, await self._ended(sent, resumed=resumed))
         finally:
-            self._show_waiting(-len(sent.held), -1)
+            self.board.add(calls_in_flight=-len(sent.held))
             self.settled.set()
-
-    def _show_waiting(self, calls: int, batches: int) -> None:
-        self._under_way += batches
-        self.board.add(calls_in_flight=calls)
-        self.board.set(phase=WAITING if self._under_way else "generating")
 
     async def _ended(self, sent: _Sent, *, resumed: bool) -> Ended:
         looks = silent = 0
