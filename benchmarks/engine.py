@@ -30,11 +30,13 @@ from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.detect.kinds import detect_kind
 from datasynth.tasks.generate.collect import readable
+from datasynth.tasks.llm.anthropic_client import AnthropicClient
 from datasynth.tasks.llm.budget import Budget
-from datasynth.tasks.llm.clients import AnthropicClient, OpenAIClient, connect
+from datasynth.tasks.llm.clients import connect
 from datasynth.tasks.llm.endpoints import Endpoint, Protocol, Provider
 from datasynth.tasks.llm.engine import Engine
 from datasynth.tasks.llm.journal import Journal
+from datasynth.tasks.llm.openai_client import OpenAIClient
 from datasynth.tasks.llm.prices import price_of
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.prompt.planning import plan_calls

@@ -8,6 +8,7 @@ from typing import Any
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import checked_settings, settings_name
 from datasynth.source import endpoint_without_key
+from datasynth.tasks.llm.batch_choice import tier_of
 from datasynth.tasks.llm.prices import price_of
 from datasynth.tasks.rounds.estimate import estimate_without_recipe
 
@@ -63,7 +64,9 @@ class SynthesisConfig:
         # The settings want a source; this estimate has none, and reads none.
         settings = self.run_settings(analysis_dir=".", target_count=target_count or self.target_count)
         endpoint, _ = endpoint_without_key(settings)
-        estimate = estimate_without_recipe(settings.target_count, settings.batch_size, price_of(endpoint, settings))
+        estimate = estimate_without_recipe(
+            settings.target_count, settings.batch_size, price_of(endpoint, settings), tier=tier_of(settings)
+        )
         return {
             "target_count": settings.target_count,
             "estimated_batches": estimate.calls,

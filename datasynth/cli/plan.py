@@ -7,6 +7,7 @@ from datasynth.schemas.record import Field
 from datasynth.schemas.report import Estimate
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.source import Source, endpoint_without_key, endpoint_without_model, read_source
+from datasynth.tasks.llm.batch_choice import tier_of
 from datasynth.tasks.llm.endpoints import Endpoint, takes_temperature
 from datasynth.tasks.llm.prices import Price, price_of
 from datasynth.tasks.report.summary import dollars
@@ -136,7 +137,7 @@ def show_rule_of_thumb(settings: SynthesisSettings) -> None:
     """Says what so many records usually take, without a recipe to go by, and where no model is named, in tokens."""
     endpoint = endpoint_without_model(settings)
     price = price_of(endpoint, settings)
-    estimate = estimate_without_recipe(settings.target_count, settings.batch_size, price)
+    estimate = estimate_without_recipe(settings.target_count, settings.batch_size, price, tier=tier_of(settings))
     if endpoint.model:
         out(say("Model: {model}", model=model_in_words(endpoint)))
         shown = price_line(estimate, price, endpoint)

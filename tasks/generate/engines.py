@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from datasynth.schemas.calls import Shard, ShardReceipt
 from datasynth.schemas.errors import InputError, RunError
@@ -12,8 +13,8 @@ from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.generate.collect import readable
 from datasynth.tasks.llm.batch_choice import require_batches, require_none_waiting, tier_of
-from datasynth.tasks.llm.batch_engine import BatchEngine
 from datasynth.tasks.llm.budget import Budget
+from datasynth.tasks.llm.clients import connect
 from datasynth.tasks.llm.endpoints import Endpoint, resolve_endpoint
 from datasynth.tasks.llm.engine import Engine, Gate
 from datasynth.tasks.llm.journal import Journal
@@ -22,6 +23,9 @@ from datasynth.tasks.llm.prices import Price, price_of
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.storage.store import Store
+
+if TYPE_CHECKING:
+    from datasynth.tasks.llm.batch_engine import BatchEngine
 
 GRACE = 3.0
 """Seconds that calls in flight get to finish when a run is stopped; a stop takes under five."""
@@ -93,14 +97,14 @@ class OpenEngine:
 
 async def _open(
     endpoint: Endpoint, journal: Journal, budget: Budget, place: RunPlace, gate: Gate | None
-) -> Engine | BatchEngine:
-    # The SDKs take seconds to import, so only a process that calls a model pays for them.
-    from datasynth.tasks.llm.batch_clients import connect_batches  # noqa: PLC0415
-    from datasynth.tasks.llm.clients import connect  # noqa: PLC0415
-
+) -> "Engine | BatchEngine":
     settings = place.settings
     board, reads = board_of(settings.run_id or ""), partial(readable, schema=place.record_schema)
     if settings.batch_api:
+        # Both SDKs come with it, and they take seconds.
+        from datasynth.tasks.llm.batch_clients import connect_batches  # noqa: PLC0415
+        from datasynth.tasks.llm.batch_engine import BatchEngine  # noqa: PLC0415
+
         batches = connect_batches(endpoint, settings)
         return BatchEngine(endpoint, batches, journal, budget, settings, board, readable=reads)
     require_none_waiting(journal)

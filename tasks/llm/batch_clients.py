@@ -16,9 +16,10 @@ import orjson
 
 from datasynth.schemas.calls import Reply, Request
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.llm.clients import AnthropicClient, OpenAIClient, anthropic_reply, openai_reply
+from datasynth.tasks.llm.anthropic_client import AnthropicClient, anthropic_reply
 from datasynth.tasks.llm.endpoints import Endpoint
 from datasynth.tasks.llm.failures import CallFailure, failure_of_status
+from datasynth.tasks.llm.openai_client import OpenAIClient, openai_reply
 
 TRANSFER_SECONDS = 600.0
 """At least this long for a file of requests or results, however short a call may be."""

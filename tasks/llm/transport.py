@@ -7,10 +7,10 @@ proxy, no credentials in its URL) goes to aiohttp directly here. Everything else
 
 import socket
 from functools import lru_cache
-from typing import Any
+from importlib import import_module
+from typing import Any, Literal
 
 import aiohttp
-import anthropic
 import httpx2
 from multidict import CIMultiDict
 from yarl import URL
@@ -27,15 +27,21 @@ PROBE_SECONDS = 60
 forgets a connection that waits for a long answer."""
 
 
-def http_client(*, timeout: float, limit: int) -> httpx2.AsyncClient:
-    """A client for `AsyncAnthropic(http_client=...)` and `AsyncOpenAI(http_client=...)`; opens no connection yet.
+def http_client(sdk: Literal["anthropic", "openai"], *, timeout: float, limit: int) -> httpx2.AsyncClient:
+    """A client for `AsyncAnthropic(http_client=...)` or `AsyncOpenAI(http_client=...)`; opens no connection yet.
 
     Args:
+        sdk: whose client it builds on; they are alike, and importing the other one would take seconds.
         timeout: seconds for a whole plain call, from asking for a connection to the last byte; for a streamed one,
             the longest silence.
         limit: most connections of either kind.
     """
-    return _LeanClient(timeout=timeout, limit=limit)
+    return _lean_client(sdk)(timeout=timeout, limit=limit)
+
+
+@lru_cache
+def _lean_client(sdk: str) -> Any:
+    return type("LeanClient", (_Lean, import_module(sdk).DefaultAioHttpClient), {})
 
 
 def repeated(request: httpx2.Request, content: bytes) -> httpx2.Request:
@@ -53,7 +59,9 @@ def repeated(request: httpx2.Request, content: bytes) -> httpx2.Request:
     return again
 
 
-class _LeanClient(anthropic.DefaultAioHttpClient):
+class _Lean(httpx2.AsyncClient):
+    """The short way, mixed into an SDK's client."""
+
     def __init__(self, *, timeout: float, limit: int) -> None:
         tls = httpx2.create_ssl_context()
         super().__init__(

@@ -6,6 +6,7 @@ from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
 from datasynth.tasks.dedup.settings import DedupSettings
 from datasynth.tasks.generate.engines import require_price
+from datasynth.tasks.llm.batch_choice import require_batches
 from datasynth.tasks.llm.endpoints import resolve_endpoint
 from datasynth.tasks.llm.prices import price_of
 from datasynth.tasks.report.parts import part_schema
@@ -32,6 +33,7 @@ def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection,
     endpoint = resolve_endpoint(settings)
     price = price_of(endpoint, settings)
     require_price(price, endpoint, settings)
+    require_batches(endpoint, settings)
     part_schema(stored_schema(recipe, settings))
     if output := output_of(settings, recipe):
         require_writable(output)

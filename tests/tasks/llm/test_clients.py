@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasynth.schemas.calls import Reply, Request, Usage
-from datasynth.tasks.llm.clients import AnthropicClient, OpenAIClient, anthropic_reply, connect, openai_reply
-from datasynth.tasks.llm.clients import takes_temperature as takes
+from datasynth.tasks.llm.anthropic_client import AnthropicClient, anthropic_reply
+from datasynth.tasks.llm.clients import connect
 from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint
+from datasynth.tasks.llm.endpoints import takes_temperature as takes
 from datasynth.tasks.llm.failures import CallFailure
+from datasynth.tasks.llm.openai_client import OpenAIClient, openai_reply
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 KEY = "sk-secret-0123456789"

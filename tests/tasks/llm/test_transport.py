@@ -70,7 +70,7 @@ async def asking(kind: type[Sdk], url: str, *, seconds: float = 20.0, **options:
         base_url=url,
         max_retries=0,
         timeout=seconds,
-        http_client=http_client(timeout=seconds, limit=8),
+        http_client=http_client("anthropic", timeout=seconds, limit=8),
         **options,
     )
     try:
@@ -272,7 +272,7 @@ async def test_a_stream_arrives_in_parts() -> None:
         return response
 
     async with serving(parts) as url:
-        client = http_client(timeout=20, limit=2)
+        client = http_client("anthropic", timeout=20, limit=2)
         async with client.stream("POST", url, content=b"x") as response:
             seen = []
             async for part in response.aiter_bytes():
@@ -322,7 +322,7 @@ async def test_a_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPa
 
     async with serving(proxy) as url:
         monkeypatch.setenv("http_proxy", url)
-        client = http_client(timeout=20, limit=2)
+        client = http_client("anthropic", timeout=20, limit=2)
         request = client.build_request("POST", "http://model.invalid/v1/x", content=b"x")
         response = await client.send(request, stream=stream)
         assert await response.aread() == b"http://model.invalid/v1/x"
@@ -343,7 +343,7 @@ async def test_credentials_in_the_url_win_over_the_key() -> None:
 
 async def test_forms_and_queries_are_built_as_httpx_builds_them() -> None:
     async with serving(echo) as url:
-        client = http_client(timeout=20, limit=2)
+        client = http_client("anthropic", timeout=20, limit=2)
         answer = (await client.post(url, data={"a": "1"}, params={"q": "x y"})).json()
         assert (answer["body"], answer["path"]) == ("a=1", "/?q=x+y")
         await client.aclose()
@@ -385,7 +385,7 @@ async def test_a_certificate_of_the_operators_own_authority_is_accepted(
 
 async def test_a_closed_client_sends_nothing() -> None:
     async with serving(echo) as url:
-        client = http_client(timeout=20, limit=2)
+        client = http_client("anthropic", timeout=20, limit=2)
         await client.post(url, content=b"x")
         await client.aclose()
         with pytest.raises(RuntimeError, match="closed"):
@@ -393,7 +393,7 @@ async def test_a_closed_client_sends_nothing() -> None:
 
 
 async def test_an_address_that_is_no_url_of_the_web_is_unsupported() -> None:
-    client = http_client(timeout=20, limit=2)
+    client = http_client("anthropic", timeout=20, limit=2)
     with pytest.raises(httpx2.UnsupportedProtocol):
         await client.post("ftp://127.0.0.1/x", content=b"x")
     await client.aclose()
