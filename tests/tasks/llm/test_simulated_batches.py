@@ -1,51 +1,19 @@
 """Both providers' batch endpoints of the simulated model server, through the official SDKs."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anthropic
 import openai
 import pytest
-import pytest_asyncio
 
-from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 PROMPTS = [f"Write exactly 2 new records about subject {n}." for n in range(3)]
 
 
 # One loop for the module, and so one client: a new one would read the machine's certificates again.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[SimulatedServer]:
-    with SimulatedServer.start() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def server(running: SimulatedServer) -> SimulatedServer:
-    """The module's server as if just started."""
-    running.set(**vars(Knobs()))
-    running.reset()
-    return running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def claude(running: SimulatedServer) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    http = anthropic.DefaultAioHttpClient()
-    async with anthropic.AsyncAnthropic(api_key="any", base_url=running.url, max_retries=0, http_client=http) as client:
-        yield client
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gpt(running: SimulatedServer) -> AsyncIterator[openai.AsyncOpenAI]:
-    http = openai.DefaultAioHttpClient()
-    url = f"{running.url}/v1"
-    async with openai.AsyncOpenAI(api_key="any", base_url=url, max_retries=0, http_client=http) as client:
-        yield client
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("server")]
 
 
 def message_params(prompt: str) -> dict[str, Any]:

@@ -2,92 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anthropic
 import openai
 import pytest
-import pytest_asyncio
+from household import CACHED, PROMPT, SEEDS, STRUCTURED_CLAUDE, STRUCTURED_GPT, ask_claude, ask_gpt, said
 
-from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-SEEDS = [
-    {
-        "question": "How do I reset the router after a power cut?",
-        "answer": "Hold the button for 10 seconds. Then wait.",
-    },
-    {"question": "Why does my bread not rise?", "answer": "The water was too hot. Use it lukewarm, and wait 2 hours."},
-]
-SYSTEM = "You write records for a data set of household questions and answers."
-PROMPT = "\n\n".join(f"```json\n{json.dumps(seed)}\n```" for seed in SEEDS) + "\n\nNow write exactly 3 new records."
-RECORD: dict[str, Any] = {
-    "type": "object",
-    "properties": {"question": {"type": "string"}, "answer": {"type": "string"}},
-    "required": ["question", "answer"],
-    "additionalProperties": False,
-}
-SHAPE: dict[str, Any] = {
-    "type": "object",
-    "properties": {"records": {"type": "array", "items": RECORD}},
-    "required": ["records"],
-    "additionalProperties": False,
-}
-
-
 # One loop for the module, and so one client: a new one would read the machine's certificates again.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[SimulatedServer]:
-    with SimulatedServer.start() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def server(running: SimulatedServer) -> SimulatedServer:
-    """The module's server as if just started."""
-    running.set(**vars(Knobs()))
-    running.reset()
-    return running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def claude(running: SimulatedServer) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    http = anthropic.DefaultAioHttpClient()
-    async with anthropic.AsyncAnthropic(api_key="any", base_url=running.url, max_retries=0, http_client=http) as client:
-        yield client
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gpt(running: SimulatedServer) -> AsyncIterator[openai.AsyncOpenAI]:
-    http = openai.DefaultAioHttpClient()
-    url = f"{running.url}/v1"
-    async with openai.AsyncOpenAI(api_key="any", base_url=url, max_retries=0, http_client=http) as client:
-        yield client
-
-
-async def ask_claude(client: anthropic.AsyncAnthropic, prompt: str = PROMPT, **more: Any) -> anthropic.types.Message:
-    given: dict[str, Any] = {"model": "claude-x", "max_tokens": 4000, "system": SYSTEM} | more
-    return await client.messages.create(messages=[{"role": "user", "content": prompt}], **given)
-
-
-async def ask_gpt(client: openai.AsyncOpenAI, prompt: str = PROMPT, **more: Any) -> Any:
-    messages: Any = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}]
-    return await client.chat.completions.create(model="gpt-x", messages=messages, **more)
-
-
-def said(message: anthropic.types.Message) -> str:
-    return "".join(block.text for block in message.content if block.type == "text")
-
-
-STRUCTURED_CLAUDE: dict[str, Any] = {"output_config": {"format": {"type": "json_schema", "schema": SHAPE}}}
-STRUCTURED_GPT: dict[str, Any] = {
-    "response_format": {"type": "json_schema", "json_schema": {"name": "records", "schema": SHAPE, "strict": True}}
-}
-CACHED: dict[str, Any] = {"system": [{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral"}}]}
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("server")]
 
 
 @pytest.mark.parametrize(
