@@ -3,7 +3,6 @@
 import functools
 
 import numpy as np
-from datasketch import MinHash
 
 BLOCK_VALUES = 1 << 15
 """Shingles that one pass permutes: 128 KB a permutation, so that four of them stay in the second-level cache."""
@@ -69,6 +68,9 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 @functools.cache
 def _permutations(num_perm: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    # Imported at the first signature, which is after a run's first calls: it brings SciPy along, 1.5 s here.
+    from datasketch import MinHash  # noqa: PLC0415
+
     pairs = np.asarray(MinHash(num_perm=num_perm, seed=seed, scheme="affine32").permutations)
     return pairs[0][:, None], pairs[1][:, None]
 
