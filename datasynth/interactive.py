@@ -9,8 +9,7 @@ from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
-from datasynth.tasks.dedup.settings import DedupSettings
+from datasynth.tasks.dedup.index import index_for
 from datasynth.tasks.generate.parse import parse_reply
 from datasynth.tasks.report.export import Identified, export_records
 from datasynth.tasks.validate.content import ContentRules
@@ -56,9 +55,7 @@ def read_pasted(text: str, recipe: Recipe, detection: Detection, settings: Synth
 def _screened(
     numbered: Sequence[tuple[int, dict[str, Any]]], recipe: Recipe, detection: Detection, settings: SynthesisSettings
 ) -> tuple[list[dict[str, Any]], list[Message]]:
-    index = NearDuplicateIndex(
-        DedupSettings(threshold=settings.dedup_threshold), views_for(recipe.record_schema, detection)
-    )
+    index = index_for(recipe.record_schema, detection, settings.dedup_threshold)
     names: dict[str, Message] = {f"seed-{n}": say("seed {number}", number=n) for n in range(1, len(recipe.seeds) + 1)}
     index.add(recipe.seeds, list(names))
     names |= {f"record-{n}": say("record {number}", number=n) for n, _ in numbered}

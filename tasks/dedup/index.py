@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from datasynth.schemas.recipe import Detection
+from datasynth.schemas.record import RecordSchema
 from datasynth.tasks.dedup.settings import DedupSettings
 from datasynth.tasks.dedup.snapshot import Snapshot, packed, unpacked
 from datasynth.tasks.dedup.text import Shingled
@@ -168,3 +170,8 @@ def _batches(
     if len(records) != len(ids):
         raise ValueError(f"{len(records)} records but {len(ids)} ids")
     return [(records[i : i + BATCH], ids[i : i + BATCH]) for i in range(0, len(records), BATCH)]
+
+
+def index_for(schema: RecordSchema, detection: Detection, threshold: float) -> NearDuplicateIndex:
+    """An empty index for records of `schema`, compared as their kind of data asks for."""
+    return NearDuplicateIndex(DedupSettings(threshold=threshold), views_for(schema, detection))

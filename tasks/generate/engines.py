@@ -53,9 +53,6 @@ class OpenEngine:
         if endpoint.simulated and endpoint.base_url is None:
             self.server = SimulatedServer.start(settings.simulation)
             endpoint = Endpoint(endpoint.provider, endpoint.model, self.server.url, "simulated", None)
-        # Prefect, Polars and the SDKs leave some million objects that live on: every full collection would walk over
-        # them, which took a tenth of the time of a busy run.
-        gc.freeze()
         self.journal = Journal(Store(place.journal_url))
         budget = Budget(
             price,
@@ -67,6 +64,9 @@ class OpenEngine:
         budget.take_over(self.journal.spend(), self.journal.abandoned())
         self._loop = LoopThread(f"engine-{settings.run_id}")
         self.engine = self._loop.run(_open(endpoint, self.journal, budget, place, gate))
+        # Prefect, Polars and the SDK leave some million objects that live on: every full collection would walk over
+        # them, which took a tenth of the time of a busy run. Last of all, for the SDK is imported with the client.
+        gc.freeze()
 
     def run(self, shard: Shard) -> ShardReceipt:
         """Makes the calls of `shard`; blocks the calling thread.

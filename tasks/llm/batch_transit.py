@@ -91,7 +91,9 @@ class Transit:
         self._tasks: set[asyncio.Task[Outcomes]] = set()
         self._woken = asyncio.Event()
         for entry in journal.open_batches():
-            self._watch(_Sent(entry, _held_again(budget, entry), frozenset(ADAPTABLE)), resumed=True)
+            # Whatever the limits are now: one that was lowered since cannot call the batch back.
+            held = {r.key: budget.hold(r.most_input, r.most_output) for r in entry.requests}
+            self._watch(_Sent(entry, held, frozenset(ADAPTABLE)), resumed=True)
 
     async def send(self, round: int, requests: Sequence[Outgoing]) -> Outcomes:
         """Sends requests in as few batches as the provider's limits allow, and records each.
@@ -258,15 +260,11 @@ class Transit:
                 self.budget.release(held)
         await self._durable(asyncio.gather(*writing))
         await self._durable(self.journal.append_collected(sent.entry))
-        spent = self.budget.cost if self.budget.price else None
-        self.board.set(tokens=self.budget.tokens, cost_usd=None if spent is None else float(spent))
+        self.board.set(tokens=self.budget.tokens, cost_usd=self.budget.spent_usd)
         return outcomes
 
     async def _record(self, key: str, reply: Reply, held: Reservation, round: int) -> None:
-        if reply.metered:
-            cost, unmetered = self.budget.settle(held, reply.usage, tier=reply.service_tier), None
-        else:
-            cost, unmetered = None, self.budget.write_off(held)
+        cost, unmetered = self.budget.settle_reply(held, reply)
         self.judge.answers += 1
         await self.journal.append(key, reply, round=round, cost=cost, unmetered=unmetered)
 
@@ -303,17 +301,3 @@ class Transit:
             for task in late:
                 task.cancel()
         await self.journal.flush()
-
-
-def _held_again(budget: Budget, batch: BatchEntry) -> dict[str, Reservation]:
-    """Holds the worst cases of a batch that an earlier process sent.
-
-    Whatever the limits are now: one that was lowered since cannot call the batch back.
-    """
-    limits = budget.max_cost, budget.max_tokens, budget.max_calls
-    budget.max_cost = budget.max_tokens = budget.max_calls = None
-    try:
-        held = {r.key: budget.reserve(r.most_input, r.most_output) for r in batch.requests}
-    finally:
-        budget.max_cost, budget.max_tokens, budget.max_calls = limits
-    return {key: room for key, room in held.items() if isinstance(room, Reservation)}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from datasynth.schemas.calls import Usage
+from datasynth.schemas.calls import Reply, Usage
 from datasynth.schemas.report import Spend, StopReason
 from datasynth.tasks.llm.prices import Price
 
@@ -64,19 +64,28 @@ class Budget:
 
     def reserve(self, input_tokens: int, output_tokens: int) -> Reservation | StopReason:
         """Holds the worst case of a call, or names the limit that it might pass."""
-        cost = self.price.worst(input_tokens, output_tokens, tier=self.tier) if self.price else Decimal(0)
-        tokens = input_tokens + output_tokens
+        worst = self._worst(input_tokens, output_tokens)
         if self.max_calls is not None and self.calls + self._held + 1 > self.max_calls:
             return "max_calls"
-        if self.max_tokens is not None and self.tokens + self._held_tokens + tokens > self.max_tokens:
+        if self.max_tokens is not None and self.tokens + self._held_tokens + worst.tokens > self.max_tokens:
             return "max_tokens"
-        if self.max_cost is not None and self.cost + self._held_cost + cost > self.max_cost:
+        if self.max_cost is not None and self.cost + self._held_cost + worst.cost > self.max_cost:
             return "max_cost"
-        held = Reservation(cost, tokens)
+        return self._hold(worst)
+
+    def hold(self, input_tokens: int, output_tokens: int) -> Reservation:
+        """Holds the worst case of a call that has left already, whatever the limits are now."""
+        return self._hold(self._worst(input_tokens, output_tokens))
+
+    def _worst(self, input_tokens: int, output_tokens: int) -> Reservation:
+        cost = self.price.worst(input_tokens, output_tokens, tier=self.tier) if self.price else Decimal(0)
+        return Reservation(cost, input_tokens + output_tokens)
+
+    def _hold(self, worst: Reservation) -> Reservation:
         self._held += 1
-        self._held_cost += cost
-        self._held_tokens += tokens
-        return held
+        self._held_cost += worst.cost
+        self._held_tokens += worst.tokens
+        return worst
 
     @property
     def waiting_may_help(self) -> bool:
@@ -97,6 +106,17 @@ class Budget:
         self.tokens += usage.total
         self.calls += 1
         return cost
+
+    def settle_reply(self, held: Reservation, reply: Reply) -> tuple[Decimal | None, Reservation | None]:
+        """Replaces a reservation by what `reply` was billed: its cost, or the worst case where it does not say."""
+        if reply.metered:
+            return self.settle(held, reply.usage, tier=reply.service_tier), None
+        return None, self.write_off(held)
+
+    @property
+    def spent_usd(self) -> float | None:
+        """Spent or possibly spent; None where the price is unknown."""
+        return float(self.cost) if self.price else None
 
     def write_off(self, held: Reservation) -> Reservation:
         """Counts a call as spent in full of which nobody says what it cost; returns its worst case."""

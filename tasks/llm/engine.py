@@ -281,14 +281,10 @@ class Engine:
             self.limit.pause(seconds)
         if self._tokens:
             self._tokens.give_back(self._expected_tokens(request) - reply.usage.total)
-        if reply.metered:
-            cost, unmetered = self.budget.settle(held, reply.usage, tier=reply.service_tier), None
-        else:
-            cost, unmetered = None, self.budget.write_off(held)
+        cost, unmetered = self.budget.settle_reply(held, reply)
         await self._durable(self.journal.append(key, reply, round=round, cost=cost, unmetered=unmetered, closes=token))
         self._judge.answers += 1
-        spent = self.budget.cost if self.budget.price else None
-        self.board.set(tokens=self.budget.tokens, cost_usd=None if spent is None else float(spent))
+        self.board.set(tokens=self.budget.tokens, cost_usd=self.budget.spent_usd)
         return reply
 
     async def _lost(self, failure: CallFailure, held: Reservation, round: int, token: str) -> CallFailure:

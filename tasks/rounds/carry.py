@@ -11,8 +11,7 @@ import polars as pl
 from datasynth.schemas.frames import Rejected
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
-from datasynth.tasks.dedup.settings import DedupSettings
+from datasynth.tasks.dedup.index import index_for
 from datasynth.tasks.report.parts import record_parquet, rejected_parquet
 from datasynth.tasks.rounds.commit import REJECTED, refused, stored_schema
 from datasynth.tasks.rounds.runs import Run, index_name
@@ -49,9 +48,7 @@ def carry_over(
         run.folder.write("data/part-00000.parquet", record_parquet(kept, lineage, stored_schema(recipe, settings)))
         if settings.validate_records:
             # For the runs to come; this one learns them from the part.
-            index = NearDuplicateIndex(
-                DedupSettings(threshold=settings.dedup_threshold), views_for(recipe.record_schema, detection)
-            )
+            index = index_for(recipe.record_schema, detection, settings.dedup_threshold)
             index.add(kept, [f"{run.card.run_id}/carried.{position}" for position in good["position"]])
             run.index.write(index_name(run.card.run_id, 0, simulated=False), index.dump())
     run.card = run.card.model_copy(update={"carried_over": len(good)})

@@ -19,8 +19,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.report import Counts, RoundOutcome, Spend, StopReason
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
-from datasynth.tasks.dedup.settings import DedupSettings
+from datasynth.tasks.dedup.index import index_for
 from datasynth.tasks.report.parts import (
     read_part,
     read_records,
@@ -86,9 +85,7 @@ class RoundCommitter:
         self.settings = settings
         self.schema = stored_schema(recipe, settings)
         self.screens = settings.validate_records
-        self.index = NearDuplicateIndex(
-            DedupSettings(threshold=settings.dedup_threshold), views_for(recipe.record_schema, detection)
-        )
+        self.index = index_for(recipe.record_schema, detection, settings.dedup_threshold)
         self.loaded: set[int] = set()
         if self.screens:
             self.index.add(recipe.seeds, [f"seed-{i + 1}" for i in range(len(recipe.seeds))])

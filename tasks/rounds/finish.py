@@ -78,8 +78,8 @@ def finish_run(
         started: `time.monotonic()` at the start of this process's work.
     """
     outcomes = run.outcomes()
-    schema = stored_schema(recipe, settings)
-    statistics = field_statistics((read_part(part) for part in run.parts("data")), schema)
+    parts = (read_part(part) for part in run.parts("data"))
+    statistics = field_statistics(parts, stored_schema(recipe, settings))
     output = output_of(settings, recipe)
     report = _report(run, recipe, detection, settings, outcomes)
     if not report.total:
@@ -94,15 +94,7 @@ def finish_run(
         }
     )
     if output:
-        export_records(
-            output,
-            records_of(run.parts("data"), schema),
-            output_format=settings.output_format,
-            metadata=synthetic_metadata(
-                report, generated_at=datetime.now(UTC).isoformat(timespec="seconds"), version=version("datasynth")
-            ),
-            schema_document=recipe.schema_document or recipe.record_schema.json_schema(),
-        )
+        _export(output, run, report, recipe, settings)
         if settings.stats:
             write_statistics(output, statistics)
         else:
@@ -121,6 +113,18 @@ def finish_run(
                 language=settings.language,
             )
     return report
+
+
+def _export(output: str, run: Run, report: RunReport, recipe: Recipe, settings: SynthesisSettings) -> None:
+    """Writes the file that sibling tools read."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    export_records(
+        output,
+        records_of(run.parts("data"), stored_schema(recipe, settings)),
+        output_format=settings.output_format,
+        metadata=synthetic_metadata(report, generated_at=now, version=version("datasynth")),
+        schema_document=recipe.schema_document or recipe.record_schema.json_schema(),
+    )
 
 
 def _report(

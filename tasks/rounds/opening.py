@@ -3,8 +3,7 @@
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
-from datasynth.tasks.dedup.settings import DedupSettings
+from datasynth.tasks.dedup.index import index_for
 from datasynth.tasks.generate.engines import require_price
 from datasynth.tasks.llm.batch_choice import require_batches
 from datasynth.tasks.llm.endpoints import resolve_endpoint
@@ -60,9 +59,7 @@ def _require_fitting(settings: SynthesisSettings, recipe: Recipe, detection: Det
     latest = earlier_indexes(store, dataset, simulated=settings.provider == "simulated")[-1:]
     if not latest or not settings.validate_records:
         return
-    index = NearDuplicateIndex(
-        DedupSettings(threshold=settings.dedup_threshold), views_for(recipe.record_schema, detection)
-    )
+    index = index_for(recipe.record_schema, detection, settings.dedup_threshold)
     try:
         index.load(store.read(f"{dataset}/index/{latest[0]}"))
     except InputError as error:
