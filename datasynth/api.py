@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from datasynth import prefect_setup
+from pydantic import BaseModel
+
+from datasynth import head_start, prefect_setup
 from datasynth.config import OnProgress, SynthesisConfig
 from datasynth.interactive import Pasted, read_pasted, require_something, save_pasted
 from datasynth.launch import launch, with_run_id
@@ -33,6 +35,9 @@ from datasynth.tasks.prompt.render import interactive_prompt
 from datasynth.tasks.rounds.estimate import estimate_run
 
 PathLike = str | os.PathLike[str]
+Schema = dict[str, Any] | type[BaseModel]
+"""`{"fields": [...]}`, a JSON Schema, or a Pydantic model class."""
+Seeds = Sequence[dict[str, Any] | BaseModel]
 
 
 @dataclass
@@ -87,6 +92,9 @@ class SynthEngine:
     ) -> SynthesisResult:
         """Makes records from a DataRecipe analysis or, with `schema_file` or `record_schema`, from any schema.
 
+        `record_schema` may be a Pydantic model class, and `seeds` objects of it. Records then fit its JSON Schema;
+        validators that are Python code are not run.
+
         Args:
             analysis_dir: Folder or address of the analysis.
             target_count: Records wanted; 100 if nothing else is said.
@@ -130,8 +138,8 @@ class DataSynthesizer:
 
     def synthesize(
         self,
-        schema: dict[str, Any],
-        seed_samples: Sequence[dict[str, Any]],
+        schema: Schema,
+        seed_samples: Seeds,
         output_path: PathLike,
         target_count: int | None = None,
         guidelines: str | None = None,
@@ -139,7 +147,7 @@ class DataSynthesizer:
         output_format: OutputFormat = "json",
         resume: bool = False,
     ) -> SynthesisResult:
-        """Makes records from a schema (a list of fields or a JSON Schema) and seeds."""
+        """Makes records from a schema (a list of fields, a JSON Schema or a Pydantic model class) and seeds."""
         return self._run(
             on_progress,
             target_count,
@@ -182,8 +190,8 @@ class InteractiveSynthesizer:
 
     def prepare_synthesis(
         self,
-        schema: dict[str, Any],
-        seed_samples: Sequence[dict[str, Any]],
+        schema: Schema,
+        seed_samples: Seeds,
         count: int = 10,
         guidelines: str | None = None,
         data_type: str = "auto",
@@ -191,7 +199,7 @@ class InteractiveSynthesizer:
         """A prompt for `count` records.
 
         Returns:
-            prompt, expected_count, schema, instructions (what to do with the prompt, for people).
+            prompt, expected_count, schema (as a JSON value), instructions (what to do with the prompt, for people).
 
         Raises:
             InputError: the schema or a value cannot be used.
@@ -210,16 +218,16 @@ class InteractiveSynthesizer:
         return {
             "prompt": interactive_prompt(source.recipe, source.detection, settings, count),
             "expected_count": count,
-            "schema": schema,
+            "schema": settings.record_schema,
             "instructions": advice.text(language_of_environment()),
         }
 
     def parse_result(
         self,
         response_text: str,
-        schema: dict[str, Any],
+        schema: Schema,
         output_path: PathLike,
-        seed_samples: Sequence[dict[str, Any]] = (),
+        seed_samples: Seeds = (),
     ) -> SynthesisResult:
         """Reads a reply, leaves out what does not fit the schema or repeats a seed, and saves the rest."""
 
@@ -230,7 +238,9 @@ class InteractiveSynthesizer:
             pasted = read_pasted(response_text, source.recipe, source.detection, settings)
             require_something(pasted)
             if pasted.kept:
-                save_pasted(pasted, source.recipe.model_copy(update={"schema_document": schema}), target)
+                save_pasted(
+                    pasted, source.recipe.model_copy(update={"schema_document": settings.record_schema}), target
+                )
             return _pasted_result(pasted, target)
 
         return _result_of(read)
@@ -272,7 +282,7 @@ def _finished(settings: SynthesisSettings, on_progress: OnProgress | None) -> Sy
     if settings.output:
         check_writable(settings.output)
     settings, _ = with_run_id(settings, source.recipe)
-    return _result(launch(settings, prefect_setup.begin(), Callback(on_progress)))
+    return _result(launch(settings, prefect_setup.begin(), head_start.begin(settings), Callback(on_progress)))
 
 
 def _result(report: RunReport) -> SynthesisResult:

@@ -11,6 +11,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.dedup.index import index_for
 from datasynth.tasks.generate.parse import parse_reply
+from datasynth.tasks.quality.screening import checks_for
 from datasynth.tasks.report.export import Identified, export_records
 from datasynth.tasks.validate.content import ContentRules
 from datasynth.tasks.validate.validator import RecordValidator, describe, with_content
@@ -47,6 +48,7 @@ def read_pasted(text: str, recipe: Recipe, detection: Detection, settings: Synth
     ours = {field.name for field in schema.fields} - {field.name for field in asked.fields}
     verdicts = RecordValidator(asked, uncounted=ours).check(parsed.records)
     verdicts = with_content(verdicts, ContentRules(asked, detection.roles))
+    verdicts = with_content(verdicts, checks_for(recipe, detection, settings))
     numbered = [(number, record) for number, record in enumerate(verdicts.records, 1) if record is not None]
     kept, duplicates = _screened(numbered, recipe, detection, settings)
     return Pasted(tuple(kept), tuple(describe(verdicts)), tuple(duplicates), parsed.lost, parsed.detail)
@@ -55,7 +57,7 @@ def read_pasted(text: str, recipe: Recipe, detection: Detection, settings: Synth
 def _screened(
     numbered: Sequence[tuple[int, dict[str, Any]]], recipe: Recipe, detection: Detection, settings: SynthesisSettings
 ) -> tuple[list[dict[str, Any]], list[Message]]:
-    index = index_for(recipe.record_schema, detection, settings.dedup_threshold)
+    index = index_for(recipe.record_schema, detection, settings)
     names: dict[str, Message] = {f"seed-{n}": say("seed {number}", number=n) for n in range(1, len(recipe.seeds) + 1)}
     index.add(recipe.seeds, list(names))
     names |= {f"record-{n}": say("record {number}", number=n) for n, _ in numbered}

@@ -1,6 +1,7 @@
 """One run from first to last: Prefect made ready beside our imports, the flow called, its progress watched."""
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from types import FrameType
 from typing import Protocol
 
 from datasynth import prefect_setup
+from datasynth.head_start import HeadStart
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import Recipe
@@ -47,12 +49,18 @@ def with_run_id(settings: SynthesisSettings, recipe: Recipe) -> tuple[SynthesisS
     return settings.model_copy(update={"run_id": card.run_id if card else new_run_id()}), card is not None
 
 
-def launch(settings: SynthesisSettings, server: prefect_setup.LocalServer | None, watching: Watching) -> RunReport:
+def launch(
+    settings: SynthesisSettings,
+    server: prefect_setup.LocalServer | None,
+    head_start: HeadStart | None,
+    watching: Watching,
+) -> RunReport:
     """Runs the flow.
 
     Args:
         settings: With a `run_id`, so that the run can be watched.
         server: From `prefect_setup.begin`, started before everything else that takes time.
+        head_start: From `head_start.begin`, likewise; it is told here to go, and has ended when this returns.
         watching: What the user sees.
 
     Raises:
@@ -61,16 +69,45 @@ def launch(settings: SynthesisSettings, server: prefect_setup.LocalServer | None
     """
     if settings.run_id is None:
         raise RunError("A run needs an id before it starts. Give run_id.")
-    with _ended_by_signals() as told:
+    with _ended_by_signals() as told, _under_way(head_start, settings):
         with watching.waiting(_waited_for(server)):
-            # Prefect and Polars take seconds to import: meanwhile the server starts.
-            from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
+            # Prefect and Polars take seconds to import: meanwhile the server starts, and the first calls leave.
+            with rare_collections():
+                from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
+                from datasynth.tasks.generate.engines import after_head_start  # noqa: PLC0415
 
             prefect_setup.ready(server)
+            if head_start is not None:
+                head_start.wait_until_open()
+                after_head_start(settings.run_id, head_start.finish)
         if told:
             raise Stopped  # the first one was lost in somebody's import
         with watching.running(settings.run_id), prefect_setup.patient():
             return synthesize(settings)
+
+
+@contextlib.contextmanager
+def _under_way(head_start: HeadStart | None, settings: SynthesisSettings) -> Iterator[None]:
+    """Around everything that goes on beside the head start, which ends with it, however that ends."""
+    if head_start is None:
+        yield
+        return
+    head_start.go(settings)
+    try:
+        yield
+    finally:
+        head_start.stop()
+
+
+@contextlib.contextmanager
+def rare_collections() -> Iterator[None]:
+    """Around imports: they make a million objects that stay, and looking for garbage among them takes a fifth of it."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 100, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _waited_for(server: prefect_setup.LocalServer | None) -> Message:

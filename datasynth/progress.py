@@ -31,6 +31,8 @@ log = logging.getLogger("datasynth")
 PHASES = {
     "starting": say("starting"),
     "generating": say("generating"),
+    "waiting": say("waiting for the provider's batch"),
+    "judging": say("judging"),
     "checking": say("checking"),
     "reporting": say("writing the report"),
     "done": say("done"),
@@ -86,6 +88,8 @@ def share_done(now: Progress) -> float:
         return 0.0
     missing = max(0, now.target - now.accepted)
     called = min(1.0, now.calls_done / now.calls_planned) if now.calls_planned else 0.0
+    if now.judges:
+        called = (called + (now.phase == "judging")) / 2
     return min(1.0, (now.accepted + missing * called) / now.target)
 
 
@@ -134,7 +138,7 @@ def loss_parts(now: Progress, language: Language) -> list[Message]:
 
 def work_parts(now: Progress) -> list[Message | str]:
     """What it took."""
-    parts: list[Message | str] = [replies_from_journal(now.replayed)] if now.replayed else []
+    parts: list[Message | str] = [replies_from_journal(now.replayed)] if now.replayed > 0 else []
     if now.retries:
         parts.append(retries(now.retries))
     return [

@@ -25,11 +25,14 @@ OPTION_NAMES = {
     "format": "output_format",
     "seed": "random_seed",
     "seed_samples": "seed_sample_count",
+    "semantic": "semantic_threshold",
     "diversity": "diversity_factor",
+    "attribute": "attributes",
     "rpm": "requests_per_minute",
     "tpm": "tokens_per_minute",
     "simulate": "simulation",
     "no_validate": "validate_records",
+    "skip_check": "skip_checks",
 }
 """Options whose field is called otherwise: what somebody may have meant who writes the option into a file."""
 
@@ -156,6 +159,10 @@ def allowed_values(field: str) -> Message:
             return say("true or false")
         case "object":
             return say("names with their values")
+        case "array" if "enum" in schema.get("items", {}):
+            return say("any of {choices}", choices=", ".join(map(str, schema["items"]["enum"])))
+        case "array" if schema.get("items", {}).get("type") == "string":
+            return say("a list of texts")
         case "array":
             return say("a list of records")
         case _:

@@ -19,7 +19,7 @@ from datasynth.tasks.rounds.planning import next_round, take_note
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.runs import sums
 from datasynth.tasks.rounds.sizing import stop_reason
-from datasynth.tasks.steps import dedup, detect, generate, load, prompt, report, validate
+from datasynth.tasks.steps import dedup, detect, generate, load, prompt, report, score, validate
 
 MOST_TASKS = 64
 """Threads for task runs. A round has far fewer shards; they wait for calls, which run on the engine's own loop."""
@@ -53,6 +53,8 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
             # Its result raises what stopped a shard; a dependency on the futures would say only that one failed.
             receipts = generate.map(shards, unmapped(job)).result()
             judged = validate(receipts, plans, job)
+            if job.settings.judging:
+                judged = score(judged, job, _total(job, outcomes))
             outcomes.append(dedup(judged, plans, job, _total(job, outcomes)))
             take_note(job, outcomes)
     return report(job, *stop, started)
@@ -66,7 +68,7 @@ def _total(job: Job, outcomes: list[RoundOutcome]) -> int:
 @contextmanager
 def _at_work(job: Job) -> Iterator[None]:
     """Keeps what this process holds for the run; stopped in the middle, lets calls in flight finish first."""
-    board_of(job.card.run_id).set(target=job.card.target, phase="generating")
+    board_of(job.card.run_id).set(target=job.card.target, phase="generating", judges=job.settings.judging)
     try:
         yield
     except BaseException:

@@ -59,6 +59,10 @@ class PlannedCall:
     """Positions in `recipe.seeds`."""
     aim: dict[str, Any] = field(default_factory=dict)
     """Values that the records should have (the niche), by field or attribute."""
+    avoid: tuple[str, ...] = ()
+    """Excerpts of what has been written in or near this niche, one short line each; data, never instructions."""
+    unlikely: bool = False
+    """Whether to ask for answers that the model would give rarely."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ class Recipe(Frozen):
     seeds: tuple[dict[str, Any], ...] = ()
     """Usable seeds only: each fits the schema and is no placeholder."""
     seed_problems: tuple[SeedProblem, ...] = ()
+    seed_notes: tuple[Message, ...] = ()
+    """What was read otherwise than it was written, such as null for an empty text."""
     guidelines: str = ""
     guidelines_left_out: tuple[str, ...] = ()
     """Rules of the guidelines that no prompt shows because they forbid what is being done: data made by a model."""
@@ -40,7 +42,7 @@ class Recipe(Frozen):
     @property
     def fingerprint(self) -> str:
         """Digest of what shapes the data; a moved folder keeps it, a changed seed does not."""
-        excluded = {"source", "analysis_dir", "seed_problems", "schema_document", "guidelines_left_out"}
+        excluded = {"source", "analysis_dir", "seed_problems", "seed_notes", "schema_document", "guidelines_left_out"}
         return content_digest(self.model_dump(mode="json", exclude=excluded))
 
 

@@ -4,7 +4,9 @@ import hashlib
 from typing import Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PydanticUserError
+
+from datasynth.schemas.errors import InputError
 
 JsonType = Literal["string", "integer", "number", "boolean", "array", "object", "any"]
 
@@ -51,7 +53,7 @@ class Field(Frozen):
         """This field as JSON Schema 2020-12."""
         schema: dict[str, Any] = {}
         if self.any_of:
-            schema["anyOf"] = [f.json_schema() for f in self.any_of]
+            schema["anyOf"] = [f.json_schema() for f in self.any_of] + [{"type": "null"}] * self.nullable
         elif self.type != "any":
             schema["type"] = [self.type, "null"] if self.nullable else self.type
         if self.description or self.display_name:
@@ -141,6 +143,34 @@ class RecordSchema(Frozen):
     def fingerprint(self) -> str:
         """Hex digest of the schema's content; the same schema gives the same digest on any machine."""
         return content_digest(self.model_dump(mode="json"))
+
+
+def plain_document(given: Any) -> Any:
+    """The JSON Schema of `given` where it is a Pydantic model class, as the model reads data; anything else as it is.
+
+    Validators that are Python code have no place in JSON Schema, so records are not held against them.
+
+    Raises:
+        InputError: a field of the model has a type that JSON Schema cannot say, or one that is not defined.
+    """
+    if not (isinstance(given, type) and issubclass(given, BaseModel)):
+        return given
+    try:
+        return given.model_json_schema()
+    except (PydanticUserError, NameError) as error:
+        raise InputError(
+            "record_schema: the model {model} has no JSON Schema ({error}). Give its fields types that are defined and "
+            "that JSON has.",
+            model=given.__name__,
+            error=str(error).split("\n", 1)[0],
+        ) from error
+
+
+def plain_records(given: Any) -> Any:
+    """A list of records with those that are Pydantic objects as JSON values, under the names that their model reads."""
+    if not isinstance(given, list | tuple):
+        return given
+    return [r.model_dump(mode="json", by_alias=True) if isinstance(r, BaseModel) else r for r in given]
 
 
 def content_digest(content: Any) -> str:

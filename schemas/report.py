@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field as Default
 
 from datasynth.schemas.calls import Usage
+from datasynth.schemas.measures import DiversityReport
 from datasynth.schemas.messages import Message
 from datasynth.schemas.recipe import DataKind, SeedProblem
 from datasynth.schemas.record import Frozen
@@ -69,6 +70,42 @@ class Spend(Frozen):
         )
 
 
+class Judging(Frozen):
+    """What the judge did, and took; its share of what is counted in `Spend` elsewhere."""
+
+    spend: Spend = Spend()
+    scored: int = 0
+    """Records with a score."""
+    unjudged: int = 0
+    """Records whose score could not be had."""
+    quality_sum: float = 0.0
+    """Of all scores, 0 to 1 each."""
+    compared: int = 0
+    """Records with two scores or more."""
+    spread_sum: float = 0.0
+    """Of the differences between their highest and lowest scores."""
+
+    @property
+    def mean_quality(self) -> float | None:
+        """Mean score of all that was judged, refused or not."""
+        return self.quality_sum / self.scored if self.scored else None
+
+    @property
+    def mean_spread(self) -> float | None:
+        """Mean difference between a record's highest and lowest score; None for a single judge."""
+        return self.spread_sum / self.compared if self.compared else None
+
+    def __add__(self, other: "Judging") -> "Judging":
+        return Judging(
+            spend=self.spend + other.spend,
+            scored=self.scored + other.scored,
+            unjudged=self.unjudged + other.unjudged,
+            quality_sum=self.quality_sum + other.quality_sum,
+            compared=self.compared + other.compared,
+            spread_sum=self.spread_sum + other.spread_sum,
+        )
+
+
 class RoundOutcome(Frozen):
     """One finished round: the ledger's entry."""
 
@@ -77,6 +114,8 @@ class RoundOutcome(Frozen):
     """Calls planned."""
     counts: Counts
     spend: Spend
+    """Of generation and judging."""
+    judging: Judging = Judging()
     simulated: bool = False
     model: str = ""
     """As the endpoint named it."""
@@ -94,6 +133,12 @@ class Estimate(Frozen):
     output_tokens: int
     cost_usd: float | None
     """None where the price is unknown."""
+    judging_calls: int = 0
+    """The judge's share of the calls."""
+    judging_tokens: int = 0
+    """The judge's share of the tokens, input and output."""
+    judging_usd: float | None = 0.0
+    """The judge's share of the cost."""
     basis: Literal["prompts", "pilot"] = "prompts"
     """`prompts`: counted from the real prompts, with outputs sized by the seeds; `pilot`: from replies."""
 
@@ -118,12 +163,16 @@ class RunReport(Frozen):
     source: str
     seeds_used: int
     seed_problems: tuple[SeedProblem, ...] = ()
+    seed_notes: tuple[Message, ...] = ()
+    """What was read otherwise than it was written in the seeds."""
     guidelines_left_out: tuple[str, ...] = ()
     """Rules of the source's guidelines that forbid data made by a model, and that no prompt showed."""
     counts: Counts
     carried_over: int = 0
     """Records taken over from an output file that this store had no run for; among `accepted`, never asked for."""
     spend: Spend
+    judging: Judging = Judging()
+    """What the judge did; its cost is in `spend` too."""
     estimate: Estimate | None = None
     rounds: tuple[RoundOutcome, ...] = ()
     started_at: str
@@ -132,6 +181,8 @@ class RunReport(Frozen):
     """Of the run's last process."""
     fields: dict[str, Any] = {}
     """Statistics by field, in the earlier tool's form."""
+    diversity: DiversityReport | None = None
+    """None where it was not measured."""
     run_url: str
     data_url: str
     output: str | None = None

@@ -8,7 +8,7 @@ may run on any machine that shares the storage.
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
@@ -19,22 +19,26 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.concurrency.asyncio import concurrency
 from prefect.context import TaskRunContext
 
-from datasynth.schemas.calls import Prompt, Shard, ShardReceipt
+from datasynth.schemas.calls import CallResult, Prompt, Reply, Shard, ShardReceipt
 from datasynth.schemas.errors import DataSynthError, StorageError
 from datasynth.schemas.messages import Message
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import content_digest
-from datasynth.schemas.report import RoundOutcome, RunReport, StopReason
+from datasynth.schemas.report import RoundOutcome, RunReport, Spend, StopReason
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.detect.kinds import detect_kind
 from datasynth.tasks.generate.collect import collect
-from datasynth.tasks.generate.engines import engine_of, journal_of
-from datasynth.tasks.prompt.render import call_prompt, static_prompt
-from datasynth.tasks.prompt.structured import reply_schema
+from datasynth.tasks.generate.engines import engine_of, journal_of, judge_journal_of
+from datasynth.tasks.judge.prompt import judge_prompt, scores_schema
+from datasynth.tasks.llm.engine import Gate
+from datasynth.tasks.quality.screening import checks_for
+from datasynth.tasks.rounds.candidates import scored_candidates
 from datasynth.tasks.rounds.commit import Harvest, committer_of
 from datasynth.tasks.rounds.finish import finish_run
 from datasynth.tasks.rounds.job import Job
 from datasynth.tasks.rounds.planning import ShardPlan
+from datasynth.tasks.rounds.progress import board_of
+from datasynth.tasks.rounds.prompts import shard_of
 from datasynth.tasks.sources.recipes import read_recipe
 from datasynth.tasks.validate.validator import accept_all, judge
 
@@ -68,6 +72,8 @@ class JudgedRound:
     unasked: int
     limit: StopReason | None
     trouble: str
+    scores: str | None = None
+    """Path of the frame `Scores`, where records are judged."""
 
 
 @task(name="load recipe", cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=2, retry_condition_fn=_may_pass)
@@ -89,15 +95,7 @@ def detect(recipe: Recipe, settings: SynthesisSettings) -> Detection:
 @task(name="prompt", task_run_name="prompt shard {plan.number}/{plan.of}", cache_policy=NO_CACHE, persist_result=False)
 def prompt(plan: ShardPlan, job: Job) -> Shard:
     """Writes the prompts of a shard; not cached: it is quicker than looking up, and prompts stay out of results."""
-    recipe, detection, settings = job.recipe, job.detection, job.settings
-    return Shard(
-        round=plan.round,
-        number=plan.number,
-        of=plan.of,
-        static=static_prompt(recipe, detection, settings),
-        json_schema=None if settings.structured_output == "off" else reply_schema(recipe.record_schema),
-        prompts=tuple(Prompt(call, call_prompt(recipe, detection, call)) for call in plan.calls),
-    )
+    return shard_of(plan, job)
 
 
 def _shard_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
@@ -124,9 +122,12 @@ def _shard_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | No
 )
 def generate(shard: Shard, job: Job) -> ShardReceipt:
     """Makes a shard's calls. A retry pays nothing again: the journal has every reply."""
+    return engine_of(job.place, _gate(job)).run(shard)
+
+
+def _gate(job: Job) -> Gate | None:
     limit = job.settings.concurrency_limit
-    gate = partial(concurrency, limit, strict=True) if limit else None
-    return engine_of(job.place, gate).run(shard)
+    return partial(concurrency, limit, strict=True) if limit else None
 
 
 @task(name="validate", cache_policy=NO_CACHE, persist_result=True, retries=RETRIES, retry_condition_fn=_may_pass)
@@ -137,7 +138,8 @@ def validate(receipts: Sequence[ShardReceipt], plans: list[ShardPlan], job: Job)
     number = plans[0].round
     collected = collect(calls, results, journal_of(job.place), job.recipe.record_schema)
     if job.settings.validate_records:
-        judged = judge(collected.candidates, job.recipe.record_schema, job.detection)
+        quality = checks_for(job.recipe, job.detection, job.settings)
+        judged = judge(collected.candidates, job.recipe.record_schema, job.detection, quality=quality)
     else:
         judged = accept_all(collected.candidates)
     paths = f"work/{number:05d}-judged.parquet", f"work/{number:05d}-replies.parquet"
@@ -155,10 +157,44 @@ def validate(receipts: Sequence[ShardReceipt], plans: list[ShardPlan], job: Job)
     )
 
 
+@task(
+    name="score",
+    task_run_name="score round {judged.round}",
+    tags=["llm"],
+    cache_policy=NO_CACHE,
+    persist_result=True,
+    retries=RETRIES,
+    retry_delay_seconds=2,
+    retry_condition_fn=_may_pass,
+)
+def score(judged: JudgedRound, job: Job, before: int) -> JudgedRound:
+    """Has the judge score what would be accepted. Not cached and not in shards: the journal has every judgement."""
+    run, number = job.run, judged.round
+    committer = committer_of(run, job.recipe, job.detection, job.settings)
+    frame = pl.read_parquet(io.BytesIO(run.folder.read(judged.judged)))
+    scores, scoring = scored_candidates(job, committer, number, frame, before, partial(_judged, job, number))
+    path = f"work/{number:05d}-scores.parquet"
+    run.folder.write(path, _parquet(scores))
+    trouble = "; ".join(words for words in (judged.trouble, scoring.trouble) if words)
+    return replace(judged, scores=path, limit=judged.limit or scoring.limit, trouble=trouble)
+
+
+def _judged(job: Job, round: int, prompts: tuple[Prompt, ...]) -> list[tuple[CallResult, Reply | None]]:
+    """How each call to the judge ended, with its reply."""
+    recipe = job.recipe
+    board_of(job.card.run_id).set(phase="judging", calls_planned=len(prompts), calls_done=0)
+    schema = None if job.settings.structured_output == "off" else scores_schema(recipe.language)
+    shard = Shard(round, 1, 1, judge_prompt(recipe, job.detection), schema, prompts)
+    results = engine_of(job.place, _gate(job)).run(shard, judging=True).results
+    replies = dict(judge_journal_of(job.place).read(r.reply for r in results if r.reply))
+    return [(result, replies.get(result.reply or "")) for result in results]
+
+
 @task(name="dedup", cache_policy=NO_CACHE, persist_result=True, retries=RETRIES, retry_condition_fn=_may_pass)
 def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) -> RoundOutcome:
     """Removes duplicates, fills the count and commits the round. Not cached: the ledger says what is done."""
     run = job.run
+    judging = judge_journal_of(job.place).spend(judged.round) if judged.scores else Spend()
     harvest = Harvest(
         round=judged.round,
         calls=tuple(call for plan in plans for call in plan.calls),
@@ -166,14 +202,17 @@ def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) ->
         replies=pl.read_parquet(io.BytesIO(run.folder.read(judged.replies))),
         missing=dict(judged.missing),
         unasked=judged.unasked,
-        spend=journal_of(job.place).spend(judged.round),
+        spend=journal_of(job.place).spend(judged.round) + judging,
         limit=judged.limit,
         trouble=judged.trouble,
+        scores=pl.read_parquet(io.BytesIO(run.folder.read(judged.scores))) if judged.scores else None,
+        judging=judging,
     )
     committer = committer_of(run, job.recipe, job.detection, job.settings)
     outcome = committer.commit(harvest, before=before, target=job.card.target)
-    for path in (judged.judged, judged.replies):
-        run.folder.remove(path)
+    for path in (judged.judged, judged.replies, judged.scores):
+        if path:
+            run.folder.remove(path)
     return outcome
 
 

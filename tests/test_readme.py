@@ -15,7 +15,7 @@ import pytest
 
 import datasynth
 from datasynth.cli import main
-from datasynth.cli.options import given
+from datasynth.cli.setting import given
 from datasynth.cli.program import MODULES
 from datasynth.schemas.messages import Language, catalogue
 from datasynth.schemas.settings import SynthesisSettings

@@ -1,79 +1,6 @@
 """The options of a run. Each stands for a field of `SynthesisSettings`, which alone has types, bounds, defaults."""
 
-from collections.abc import Callable
-from typing import Any
-
-import click
-
-from datasynth.cli.commands import Option
-from datasynth.schemas.errors import InputError
-
-
-class Setting(Option):
-    """An option that stands for one settings field. Its value goes there as typed; the settings judge it."""
-
-    def __init__(self, *names: str, field: str, value: Any = None, file_help: str | None = None, **kwargs: Any) -> None:
-        """
-        Args:
-            names: As on the command line, short form first.
-            field: The `SynthesisSettings` field.
-            value: For a flag, what the field becomes.
-            file_help: What the field means in a settings file, where that is not what the option means.
-            kwargs: Of `Option`.
-        """
-        # The name of the field keeps `--format` and such from shadowing builtins, and cannot clash.
-        super().__init__([*names, field], is_flag=True if value is not None else None, expose_value=False, **kwargs)
-        self.field = field
-        self.value = value
-        self.file_help = file_help or self.help or ""
-        self.callback = self._keep
-
-    @property
-    def long_name(self) -> str:
-        return max(self.opts, key=len)
-
-    def _keep(self, ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        if ctx.get_parameter_source(str(param.name)) == click.core.ParameterSource.COMMANDLINE:
-            kept: dict[str, tuple[str, Any]] = ctx.meta.setdefault(GIVEN, {})
-            kept[self.field] = (self.long_name, value if self.value is None else self.value)
-        return value
-
-
-class SimulationKnobs(Setting):
-    """`--simulate KEY=VALUE`, as often as needed."""
-
-    def _keep(self, ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        return super()._keep(ctx, param, dict(map(_knob, value)))
-
-
-def _knob(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InputError("--simulate: {text} is not KEY=VALUE. Write it like latency=0.2.", text=text)
-    return name, value
-
-
-GIVEN = "datasynth.given"
-
-
-def given(ctx: click.Context) -> dict[str, tuple[str, Any]]:
-    """The settings given on the command line: field to option name and value."""
-    return ctx.meta.get(GIVEN, {})
-
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def settings_options(*options: Setting) -> Decorator:
-    """Adds `options` to a command, in this order."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        params: list[click.Parameter] = function.__dict__.setdefault("__click_params__", [])
-        # click reverses the list that decorators leave, for they are applied bottom up.
-        params.extend(reversed(options))
-        return function
-
-    return add
+from datasynth.cli.setting import AttributeAxes, Decorator, Setting, SimulationKnobs, settings_options
 
 
 def count(shown: str) -> Setting:
@@ -156,7 +83,15 @@ def _prompt_options() -> tuple[Setting, ...]:
             field="diversity_factor",
             metavar="D",
             shown="0.5",
-            help="Distance from the seeds: 0 stays close, 1 goes far.",
+            help="Distance from the seeds: 0 stays close, 1 goes far; also how hard the run is steered to what is rare.",
+        ),
+        AttributeAxes(
+            "--attribute",
+            field="attributes",
+            metavar="NAME=VALUES",
+            multiple=True,
+            help="What to spread the records over, such as difficulty=easy,medium,hard or, for shares, easy:3,hard:1; "
+            "may be repeated.",
         ),
         Setting(
             "--dedup-threshold",
@@ -165,6 +100,46 @@ def _prompt_options() -> tuple[Setting, ...]:
             shown="0.7",
             help="Jaccard similarity from which two records are near-duplicates.",
         ),
+        Setting(
+            "--dedup-on",
+            field="dedup_on",
+            metavar="FIELD",
+            multiple=True,
+            help="A field that alone makes a duplicate, in place of those that ask; may be repeated.",
+        ),
+        Setting(
+            "--decontaminate",
+            field="decontaminate",
+            metavar="FILE",
+            multiple=True,
+            help="An evaluation set (JSON or JSON Lines, any address) whose items no record may repeat; may be "
+            "repeated.",
+        ),
+        Setting(
+            "--semantic",
+            field="semantic_threshold",
+            metavar="COSINE",
+            help="Leave out records that say in other words what one before them said: cosine of their vectors from "
+            "this on. Needs --embedding-model.",
+        ),
+        Setting(
+            "--embedding-model",
+            field="embedding_model",
+            metavar="NAME",
+            help="Model for the vectors: of an OpenAI-compatible endpoint, or local:NAME for sentence-transformers.",
+        ),
+        Setting(
+            "--embedding-base-url",
+            field="embedding_base_url",
+            metavar="URL",
+            help="Address of the endpoint for the vectors; by default OpenAI's.",
+        ),
+        Setting(
+            "--embedding-api-key-env",
+            field="embedding_api_key_env",
+            metavar="NAME",
+            help="Environment variable that holds the key of the endpoint for the vectors.",
+        ),
         Setting("--seed", field="random_seed", metavar="N", shown="0", help="Seed of the run's random choices."),
         Setting(
             "--no-validate",
@@ -172,6 +147,80 @@ def _prompt_options() -> tuple[Setting, ...]:
             value=False,
             help="Skip validation and deduplication.",
             file_help="Validate and deduplicate.",
+        ),
+        *content_options(),
+    )
+
+
+def content_options() -> tuple[Setting, ...]:
+    """What is looked for in records that fit their schema."""
+    return (
+        Setting(
+            "--skip-check",
+            field="skip_checks",
+            metavar="NAME",
+            multiple=True,
+            help="A content check to leave out: refusal, boilerplate, placeholder, prompt_leak, language, echo, "
+            "repetition, preference, sensitive or personal_data; may be repeated.",
+        ),
+        Setting(
+            "--sensitive-words",
+            field="sensitive_words",
+            metavar="FILE",
+            multiple=True,
+            help="Words that no record may hold, one a line; may be repeated, such as once a language.",
+        ),
+        Setting(
+            "--personal-data",
+            field="personal_data",
+            value=True,
+            help="Also reject records with e-mail addresses, phone, card or ID numbers; needs the extra pii.",
+            file_help="Reject records with e-mail addresses, phone, card or ID numbers; needs the extra pii.",
+        ),
+    )
+
+
+def _judge_options() -> tuple[Setting, ...]:
+    return (
+        Setting(
+            "--judge-model",
+            field="judge_model",
+            metavar="NAME",
+            help="Have a model score each record from 0 to 1; by default the one that wrote it, where any option of "
+            "the judge is given.",
+        ),
+        Setting("--judge-provider", field="judge_provider", metavar="NAME", help="The judge's provider, if another."),
+        Setting("--judge-base-url", field="judge_base_url", metavar="URL", help="The judge's address, if another."),
+        Setting(
+            "--judge-api-key-env",
+            field="judge_api_key_env",
+            metavar="NAME",
+            help="Environment variable that holds the judge's key, if another.",
+        ),
+        Setting(
+            "--judges",
+            field="judges",
+            metavar="N",
+            shown="1",
+            help="Judgements of each record, 1 to 9; their median is its score.",
+        ),
+        Setting(
+            "--min-quality",
+            field="min_quality",
+            metavar="Q",
+            help="Leave out records that the judge scores below this, 0 to 1.",
+        ),
+        Setting(
+            "--judge-input-price",
+            field="judge_input_price",
+            metavar="USD",
+            help="Price of a million input tokens of the judge, where unknown.",
+        ),
+        Setting(
+            "--judge-output-price",
+            field="judge_output_price",
+            metavar="USD",
+            help="Price of a million output tokens of the judge.",
         ),
     )
 
@@ -258,6 +307,13 @@ def _result_options() -> tuple[Setting, ...]:
             help="Where data sets live: a folder or an address such as s3://bucket/folder.",
         ),
         Setting("--dataset", field="dataset", metavar="NAME", help="The data set's name in the store."),
+        Setting(
+            "--index-storage",
+            field="index_storage",
+            metavar="URL",
+            help="A Redis that holds the near-duplicate index, for several workers: redis://host:port/db. Its password "
+            "comes from DATASYNTH_REDIS_PASSWORD.",
+        ),
     )
 
 
@@ -269,6 +325,7 @@ def run_settings(*, output_help: str) -> tuple[Setting, ...]:
         *_model_options(),
         data_type(),
         *_prompt_options(),
+        *_judge_options(),
         *_call_options(),
         *_limit_options(),
         *_result_options(),

@@ -6,7 +6,7 @@ import click
 
 from datasynth.amounts import records, records_of
 from datasynth.cli.commands import command, option
-from datasynth.cli.options import Setting, data_type, settings_options
+from datasynth.cli.options import Setting, content_options, data_type, settings_options
 from datasynth.cli.speech import out, shown_path
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import say
@@ -33,6 +33,7 @@ from datasynth.schemas.messages import say
         help="Jaccard similarity from which two records are near-duplicates.",
     ),
     Setting("--no-validate", field="validate_records", value=False, help="Skip validation and deduplication."),
+    *content_options(),
 )
 @click.pass_context
 def parse(ctx: click.Context, reply: str, source: str, output: str) -> int:

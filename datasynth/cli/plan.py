@@ -7,9 +7,13 @@ from datasynth.schemas.record import Field
 from datasynth.schemas.report import Estimate
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.source import Source, endpoint_without_key, endpoint_without_model, read_source
+from datasynth.tasks.dedup.contamination import read_evaluation_set
+from datasynth.tasks.dedup.views import views_for
+from datasynth.tasks.judge.choice import AnyKey, judge_endpoint, judge_settings
 from datasynth.tasks.llm.batch_choice import tier_of
 from datasynth.tasks.llm.endpoints import Endpoint, takes_temperature
 from datasynth.tasks.llm.prices import Price, price_of
+from datasynth.tasks.quality.screening import QualityChecks, checks_for
 from datasynth.tasks.report.summary import dollars
 from datasynth.tasks.rounds.estimate import estimate_run, estimate_without_recipe
 
@@ -29,19 +33,53 @@ def show_plan(settings: SynthesisSettings) -> None:
         InputError: the source, the provider or the model cannot be used; a missing key is only mentioned.
     """
     source = read_source(settings)
+    checks = checks_for(source.recipe, source.detection, settings)
     endpoint, missing_key = endpoint_without_key(settings)
     price = price_of(endpoint, settings)
     estimate = estimate_run(source.recipe, source.detection, settings, endpoint.model, price)
+    views_for(source.recipe.record_schema, source.detection, settings.dedup_on)  # refuses what is no field
+    sets = [read_evaluation_set(path) for path in settings.decontaminate]
     show_source(source)
+    for one in sets:
+        out(say("Checked against: {path} ({count} items)", path=one.path, count=f"{len(one.names):,}"))
+    if settings.validate_records:
+        _show_checks(checks)
     out(say("Model: {model}", model=model_in_words(endpoint)))
     if missing_key:
         out(say("  The environment variable {variable} is not set; generate will need it.", variable=missing_key))
+    if settings.judging:
+        _show_judge(settings)
     for line in options_without_effect(settings, endpoint):
         out(line)
-    show_estimate(estimate, price_line(estimate, price, endpoint), target=settings.target_count)
+    show_estimate(
+        estimate, price_line(estimate, price, endpoint, batch=settings.batch_api), target=settings.target_count
+    )
     if settings.max_cost is not None and (estimate.cost_usd or 0) > settings.max_cost:
         out(say("  More than --max-cost allows ({limit}): the run would stop there.", limit=dollars(settings.max_cost)))
     out(say("Dry run: no model was asked."))
+
+
+def _show_checks(checks: QualityChecks) -> None:
+    out(say("Content checks: {names}", names=", ".join(checks.names) or "-"))
+    for check, place in sorted({(check, place) for check, place, _ in checks.allowed}):
+        out(say("  {check}: what a seed does in {field} is allowed there", check=check, field=place))
+
+
+def _show_judge(settings: SynthesisSettings) -> None:
+    # Finds a price that is missing for --max-cost, which generate would refuse too.
+    endpoint, _ = judge_endpoint(settings, AnyKey())
+    _, missing_key = endpoint_without_key(judge_settings(settings))
+    least = "-" if settings.min_quality is None else f"{settings.min_quality:g}"
+    out(
+        say(
+            "Judge: {model}, judgements of a record: {judges}, least quality: {least}",
+            model=model_in_words(endpoint),
+            judges=settings.judges,
+            least=least,
+        )
+    )
+    if missing_key:
+        out(say("  The environment variable {variable} is not set; generate will need it.", variable=missing_key))
 
 
 def show_source(source: Source) -> None:
@@ -84,6 +122,7 @@ def seed_lines(source: Source) -> list[Message]:
     ]
     if len(left_out) > MOST_PROBLEMS:
         lines.append(say("  and {count} more", count=len(left_out) - MOST_PROBLEMS))
+    lines += recipe.seed_notes
     lines += [
         say(
             "The guidelines forbid data made by a model (“{rule}”). No prompt shows this rule: make sure that such "
@@ -115,9 +154,18 @@ def show_estimate(estimate: Estimate, price: Message, *, target: int) -> None:
         )
     )
     out(price)
+    if estimate.judging_calls:
+        out(
+            say(
+                "  of these the judge: {calls} calls, {tokens} tokens, {cost}",
+                calls=f"{estimate.judging_calls:,}",
+                tokens=f"{estimate.judging_tokens:,}",
+                cost=say("price unknown") if estimate.judging_usd is None else dollars(estimate.judging_usd),
+            )
+        )
 
 
-def price_line(estimate: Estimate, price: Price | None, endpoint: Endpoint) -> Message:
+def price_line(estimate: Estimate, price: Price | None, endpoint: Endpoint, *, batch: bool) -> Message:
     """The expected price, or that nobody knows it."""
     if price is None or estimate.cost_usd is None:
         return say("Price: unknown for this model. Give --input-price and --output-price (USD per million tokens).")
@@ -125,12 +173,12 @@ def price_line(estimate: Estimate, price: Price | None, endpoint: Endpoint) -> M
         if endpoint.simulated:
             return say("Price: nothing, for no language model is asked")
         return say("Price: nothing, the model runs on your own machine")
-    return say(
-        "Price: about {cost} (${input} in, ${output} out per million tokens)",
-        cost=dollars(estimate.cost_usd),
-        input=f"{price.input:f}",
-        output=f"{price.output:f}",
-    )
+    figures = {"cost": dollars(estimate.cost_usd), "input": f"{price.input:f}", "output": f"{price.output:f}"}
+    if batch and price.source == "genai-prices":
+        return say(
+            "Price: about {cost} at batch prices (one by one ${input} in, ${output} out per million tokens)", **figures
+        )
+    return say("Price: about {cost} (${input} in, ${output} out per million tokens)", **figures)
 
 
 def show_rule_of_thumb(settings: SynthesisSettings) -> None:
@@ -140,10 +188,14 @@ def show_rule_of_thumb(settings: SynthesisSettings) -> None:
     estimate = estimate_without_recipe(settings.target_count, settings.batch_size, price, tier=tier_of(settings))
     if endpoint.model:
         out(say("Model: {model}", model=model_in_words(endpoint)))
-        shown = price_line(estimate, price, endpoint)
+        shown = price_line(estimate, price, endpoint, batch=settings.batch_api)
     else:
         out(say("Model: not given, and {provider} has no default", provider=endpoint.provider.name))
-        shown = price_line(estimate, price, endpoint) if price else say("Price: it depends on the model. Give --model.")
+        shown = (
+            price_line(estimate, price, endpoint, batch=settings.batch_api)
+            if price
+            else say("Price: it depends on the model. Give --model.")
+        )
     show_estimate(estimate, shown, target=settings.target_count)
     out(
         say(

@@ -6,7 +6,8 @@ import click
 
 from datasynth.amounts import records
 from datasynth.cli.commands import command, option
-from datasynth.cli.options import Setting, count, data_type, given, settings_options
+from datasynth.cli.options import count, data_type
+from datasynth.cli.setting import Setting, given, settings_options
 from datasynth.cli.speech import err, program, shown_path
 from datasynth.schemas.messages import say
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from datasynth import prefect_setup
+from datasynth import head_start, prefect_setup
 from datasynth.amounts import records, records_of
 from datasynth.cli.plan import KINDS, model_in_words, options_without_effect, seed_lines, show_plan
 from datasynth.cli.source import settings_of
@@ -20,6 +20,7 @@ from datasynth.schemas.errors import RunError
 from datasynth.schemas.messages import say
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.source import Source, read_source
+from datasynth.tasks.judge.choice import judge_endpoint
 from datasynth.tasks.llm.endpoints import Endpoint, resolve_endpoint
 from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.report.summary import dollars
@@ -36,11 +37,12 @@ def run(ctx: click.Context, source: dict[str, Any], *, config: str | None, dry_r
     if dry_run:
         show_plan(settings)
         return 0
-    # First of all, for it takes longest: while the recipe is read, the server imports.
+    # First of all, for they take longest: while the recipe is read, both processes import.
     server = prefect_setup.begin(verbose=speech.verbose)
+    ahead = head_start.begin(settings)
     prepared = prepare(settings)
     try:
-        report = launch(prepared, server, _display())
+        report = launch(prepared, server, ahead, _display())
     except Stopped:
         _say_stopped(prepared)
         return 1
@@ -60,6 +62,8 @@ def prepare(settings: SynthesisSettings) -> SynthesisSettings:
     """
     source = read_source(settings)
     endpoint = resolve_endpoint(settings)
+    if settings.judging:
+        judge_endpoint(settings)
     if endpoint.simulated:
         Knobs.of(settings.simulation)
     if settings.output:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from datasynth.cli.options import given
+from datasynth.cli.setting import given
 from datasynth.cli.speech import speech
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import SOURCES, checked_settings, read_settings_file

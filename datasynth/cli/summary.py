@@ -10,7 +10,7 @@ from datasynth.progress import reasons_text
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.report import RunReport, Spend, StopReason
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.report.summary import dollars, duration
+from datasynth.tasks.report.summary import dollars, duration, judging_sentence
 from datasynth.tasks.storage.store import Store
 
 ALL_REASONS = 20
@@ -36,6 +36,8 @@ def show_summary(report: RunReport, settings: SynthesisSettings) -> None:
             duration=duration(report.duration_seconds),
         )
     )
+    if report.judging.scored:
+        out(judging_sentence(report.judging))
     _show_losses(report)
     _show_places(report, settings)
     if report.fell_short:

@@ -1,21 +1,27 @@
 """`datasynth validate`."""
 
 import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
-from datasynth.amounts import records_of
+from datasynth.amounts import records, records_of
 from datasynth.cli.commands import command, option
 from datasynth.cli.speech import out
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import Message, say
+
+if TYPE_CHECKING:
+    from datasynth.tasks.validate.validator import Rules
 
 
 @command(
     "validate",
     short="Check records against a schema, row by row.",
     help="Checks every record of a file against a schema and says what is wrong with each. Fields id and optional "
-    "metadata are nobody's to judge.\n\nDATA_FILE holds JSON or JSON Lines; SCHEMA is a schema file or a DataRecipe "
+    "metadata are nobody's to judge. With an analysis it also says which records are bad training data though they "
+    "fit; that is no failure.\n\nDATA_FILE holds JSON or JSON Lines; SCHEMA is a schema file or a DataRecipe "
     "analysis.",
 )
 @click.argument("data_file")
@@ -29,7 +35,12 @@ def validate(data_file: str, schema: str, limit: str | None) -> int:
     from datasynth.tasks.sources.recipes import SCHEMA  # noqa: PLC0415
     from datasynth.tasks.sources.records import named_records  # noqa: PLC0415
     from datasynth.tasks.storage.store import Store  # noqa: PLC0415
-    from datasynth.tasks.validate.validator import RecordValidator, describe  # noqa: PLC0415
+    from datasynth.tasks.validate.validator import (  # noqa: PLC0415
+        RecordValidator,
+        Verdicts,
+        describe,
+        with_content,
+    )
 
     most = _limit(limit)
     folder = os.path.isdir(schema) or ("://" in schema and "analysis_dir" in kind_of_source(schema))
@@ -40,13 +51,37 @@ def validate(data_file: str, schema: str, limit: str | None) -> int:
         raise InputError("{path}: no record in it. Give a file with records.", path=data_file)
     verdicts = RecordValidator(whole.only(whole.asked), repair=False).check(rows)
     bad = len(verdicts.rows_with_problems)
-    for number, line in enumerate(describe(verdicts)):
+    _show(describe(verdicts), bad, most)
+    out(_verdict(len(rows), bad, schema))
+    if folder and (rules := _content_checks(schema)):
+        poor = with_content(Verdicts(verdicts.records, verdicts.repairs, ()), rules)
+        if count := len(set(poor.rows_with_problems) - set(verdicts.rows_with_problems)):
+            out(say("Fit, but bad training data: {records}. datasynth generate would reject:", records=records(count)))
+            _show(describe(poor), count, most)
+    return 1 if bad else 0
+
+
+def _show(lines: Iterable[Message], count: int, most: int | None) -> None:
+    for number, line in enumerate(lines):
         if most is not None and number >= most:
-            out(say("... and {count} more.", count=bad - most))
+            out(say("... and {count} more.", count=count - most))
             break
         out(line)
-    out(_verdict(len(rows), bad, schema))
-    return 1 if bad else 0
+
+
+def _content_checks(folder: str) -> "Rules | None":
+    from datasynth.settings_input import checked_settings  # noqa: PLC0415
+    from datasynth.source import read_source  # noqa: PLC0415
+    from datasynth.tasks.quality.screening import checks_for  # noqa: PLC0415
+
+    settings = checked_settings({"analysis_dir": folder})
+    try:
+        source = read_source(settings)
+    except InputError as error:
+        # The schema could be read, and that is what was asked about.
+        out(say("Content checks were left out: {error}", error=error.message))
+        return None
+    return checks_for(source.recipe, source.detection, settings)
 
 
 def _verdict(total: int, bad: int, schema: str) -> Message:

@@ -1,37 +1,37 @@
 """Near-duplicates of everything kept so far, in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
+from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection
 from datasynth.schemas.record import RecordSchema
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.dedup.match import DuplicateIndex, Match, Shared
 from datasynth.tasks.dedup.settings import DedupSettings
 from datasynth.tasks.dedup.snapshot import Snapshot, packed, unpacked
 from datasynth.tasks.dedup.text import Shingled
 from datasynth.tasks.dedup.view_index import EXACT, Pairs, ViewIndex
 from datasynth.tasks.dedup.views import View, views_for
 
-__all__ = ["DedupSettings", "Match", "NearDuplicateIndex", "View", "views_for"]
+__all__ = [
+    "DedupSettings",
+    "DuplicateIndex",
+    "Match",
+    "NearDuplicateIndex",
+    "Shared",
+    "View",
+    "index_for",
+    "require_index_storage",
+    "views_for",
+]
 
 BATCH = 512
 """Records screened at once: enough that NumPy's overhead vanishes, few enough that a model which says the same thing
 all the time makes no more than 130,000 pairs to compare. Outcomes do not depend on it."""
-
-
-@dataclass(frozen=True)
-class Match:
-    """Why a record is a duplicate."""
-
-    reason: Literal["exact_duplicate", "near_duplicate"]
-    id: str
-    """Of the most similar record kept so far; of several, the one kept first."""
-    similarity: float
-    """Exact Jaccard similarity of the two shingle sets; 1 for an exact duplicate."""
-    view: str
-    """The view they are alike in; the whole record if it is, since it comes first."""
 
 
 class NearDuplicateIndex:
@@ -76,18 +76,28 @@ class NearDuplicateIndex:
             matches += self._screened(batch, batch_ids)
         return matches
 
+    def peek(self, records: Sequence[dict[str, Any]]) -> list[Match | None]:
+        """What each of `records` duplicates of all that is kept; none is kept, nor compared with the others."""
+        matches: list[Match | None] = []
+        for batch, ids in _batches(records, [""] * len(records)):
+            matches += self._screened(batch, ids, peeking=True)
+        return matches
+
     def dump(self) -> bytes:
         """Everything added or kept since the last dump, seeds included; what was loaded is not among it.
 
         Dumps add up: loading them in order restores the index. Equal content gives equal bytes.
         """
+        return packed(self.snapshot(), self._settings, self._views)
+
+    def snapshot(self) -> Snapshot:
+        """What `dump` saves, as arrays; the next one holds what comes after."""
         last = [first + len(signed[0]) for first, signed in self._unsaved]
         spans = [(first, end) for (first, _), end in zip(self._unsaved, last, strict=True)]
         ids = [id_ for first, end in spans for id_ in self._ids[first:end]]
         views = [self._arrays(i, spans) for i in range(len(self._views))]
-        data = packed(Snapshot(ids, views), self._settings, self._views)
         self._unsaved.clear()
-        return data
+        return Snapshot(ids, views)
 
     def load(self, data: bytes) -> None:
         """Adds the records of a dump. The tables are built when the next record is screened.
@@ -95,7 +105,10 @@ class NearDuplicateIndex:
         Raises:
             InputError: the dump was made with other shingles, signatures or views, or is damaged.
         """
-        snapshot = unpacked(data, self._settings, self._views)
+        self.take(unpacked(data, self._settings, self._views))
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Adds the records of a snapshot, as `load` does."""
         for index, arrays in zip(self._indexes, snapshot.views, strict=True):
             index.load(arrays)
         self._ids += snapshot.ids
@@ -108,7 +121,9 @@ class NearDuplicateIndex:
             part["signatures"] = signed[view]
         return {name: np.concatenate([none, *(part[name] for part in parts)]) for name, none in empty.items()}
 
-    def _screened(self, records: Sequence[dict[str, Any]], ids: Sequence[str]) -> list[Match | None]:
+    def _screened(
+        self, records: Sequence[dict[str, Any]], ids: Sequence[str], *, peeking: bool = False
+    ) -> list[Match | None]:
         """Exact duplicates of a whole record that is kept leave first, unsigned; the rest is placed and paired.
 
         Only the first view may do so: a record alike in several is reported in the first of them, and in another view
@@ -125,7 +140,10 @@ class NearDuplicateIndex:
         first, signed = self._placed([p.take(np.array(rest)) for p in prints])
         rest_ids = [ids[row] for row in rest]
         pairs = [index.matches(first, s) for index, s in zip(self._indexes, signed, strict=True)]
+        if peeking:
+            pairs = [p.before(first) for p in pairs]
         kept, found = self._resolved(first, rest_ids, pairs)
+        kept &= not peeking
         self._keep(first, kept, signed, [id_ for id_, keep in zip(rest_ids, kept, strict=True) if keep])
         for row, match in zip(rest, found, strict=True):
             matches[row] = match
@@ -172,6 +190,35 @@ def _batches(
     return [(records[i : i + BATCH], ids[i : i + BATCH]) for i in range(0, len(records), BATCH)]
 
 
-def index_for(schema: RecordSchema, detection: Detection, threshold: float) -> NearDuplicateIndex:
-    """An empty index for records of `schema`, compared as their kind of data asks for."""
-    return NearDuplicateIndex(DedupSettings(threshold=threshold), views_for(schema, detection))
+def index_for(
+    schema: RecordSchema, detection: Detection, settings: SynthesisSettings, shared: Shared | None = None
+) -> DuplicateIndex:
+    """An empty index for records of `schema`, compared as `settings` or their kind of data ask for.
+
+    Args:
+        schema: Of the records.
+        detection: Their kind.
+        settings: `dedup_threshold`, `dedup_on` and `index_storage`.
+        shared: Whose index it is; without it, it is held in this process even where `index_storage` is set.
+    """
+    rules = DedupSettings(threshold=settings.dedup_threshold)
+    views = views_for(schema, detection, settings.dedup_on)
+    if shared is None or settings.index_storage is None:
+        return NearDuplicateIndex(rules, views)
+    # Redis is an extra.
+    from datasynth.tasks.dedup.redis_index import RedisIndex  # noqa: PLC0415
+
+    return RedisIndex(rules, views, settings.index_storage, shared)
+
+
+def require_index_storage(address: str) -> None:
+    """Makes sure, before any money is spent, that an index can be kept in the Redis at `address`.
+
+    Raises:
+        InputError: the extra is not installed; nobody answers there, or refuses the user or the password.
+    """
+    if find_spec("redis") is None:
+        raise InputError("--index-storage needs the extra redis. Install it: pip install 'datasynth[redis]'.")
+    from datasynth.tasks.dedup.redis_storage import require_reachable  # noqa: PLC0415
+
+    require_reachable(address)

@@ -4,9 +4,8 @@ import functools
 
 import numpy as np
 
-BLOCK_VALUES = 1 << 15
-"""Shingles that one pass permutes: 128 KB a permutation, so that four of them stay in the second-level cache."""
-BLOCK_PERMUTATIONS = 4
+BLOCK_VALUES = 1 << 16
+"""Shingles that one pass permutes: 256 KB, so that they and what becomes of them stay in the second-level cache."""
 
 
 def signatures(values: np.ndarray, offsets: np.ndarray, *, num_perm: int = 128, seed: int = 1) -> np.ndarray:
@@ -34,11 +33,12 @@ def signatures(values: np.ndarray, offsets: np.ndarray, *, num_perm: int = 128, 
         last = max(first + 1, int(np.searchsorted(offsets[filled + 1], start + BLOCK_VALUES, "right")))
         rows = filled[first:last]
         block = mixed[start : offsets[rows[-1] + 1]]
-        for p in range(0, num_perm, BLOCK_PERMUTATIONS):
-            some = slice(p, p + BLOCK_PERMUTATIONS)
-            permuted = multipliers[some] * block
-            permuted += summands[some]
-            found[some, rows] = np.minimum.reduceat(permuted, offsets[rows] - start, axis=1)
+        begins = offsets[rows] - start
+        permuted = np.empty_like(block)  # once a block: the memory of each permutation would be cleared anew
+        for p in range(num_perm):
+            np.multiply(block, multipliers[p], out=permuted)
+            permuted += summands[p]
+            found[p, rows] = np.minimum.reduceat(permuted, begins)
         first = last
     return np.ascontiguousarray(found.T)
 
@@ -72,7 +72,7 @@ def _permutations(num_perm: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     from datasketch import MinHash  # noqa: PLC0415
 
     pairs = np.asarray(MinHash(num_perm=num_perm, seed=seed, scheme="affine32").permutations)
-    return pairs[0][:, None], pairs[1][:, None]
+    return pairs[0], pairs[1]
 
 
 def _mix32(values: np.ndarray) -> np.ndarray:

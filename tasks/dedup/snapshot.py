@@ -38,8 +38,8 @@ def packed(snapshot: Snapshot, settings: DedupSettings, views: Sequence[View]) -
     """`snapshot` as bytes, with what its hashes depend on."""
     arrays = {f"{name}_{i}": of_view[name] for i, of_view in enumerate(snapshot.views) for name in ARRAYS}
     arrays["ids"] = np.frombuffer(orjson.dumps(snapshot.ids), np.uint8)
-    made_with = {name: orjson.dumps(value).decode() for name, value in _made_with(settings, views).items()}
-    header: dict[str, Any] = {"__metadata__": made_with}
+    conditions = {name: orjson.dumps(value).decode() for name, value in made_with(settings, views).items()}
+    header: dict[str, Any] = {"__metadata__": conditions}
     end = 0
     ordered = sorted(arrays.items(), key=lambda item: -item[1].itemsize)  # wide types first keeps all of them aligned
     for name, array in ordered:
@@ -60,7 +60,7 @@ def unpacked(data: bytes, settings: DedupSettings, views: Sequence[View]) -> Sna
     try:
         size = int.from_bytes(data[:8], "little")
         header = orjson.loads(data[8 : 8 + size])
-        _check(header["__metadata__"], _made_with(settings, views))
+        _check(header["__metadata__"], made_with(settings, views))
         content = memoryview(data)[8 + size :]
         ids = orjson.loads(_array(header["ids"], content).tobytes())
         return Snapshot(
@@ -81,7 +81,7 @@ def _array(entry: Mapping[str, Any], content: memoryview) -> np.ndarray:
     return np.frombuffer(content[begin:end], dtype).reshape(shape)
 
 
-def _made_with(settings: DedupSettings, views: Sequence[View]) -> dict[str, Any]:
+def made_with(settings: DedupSettings, views: Sequence[View]) -> dict[str, Any]:
     """Everything that signatures and sets depend on; the threshold is not among it."""
     return {
         "format": FORMAT,

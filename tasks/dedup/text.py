@@ -9,7 +9,7 @@ import functools
 import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -101,21 +101,72 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _shingled_chunk(texts: Sequence[str], settings: DedupSettings) -> Shingled:
+    units = _read_units(texts)
+    owners, _, _, values = _shingles(units, settings)
+    keys = sorted_unique(owners << np.uint64(32) | values >> np.uint64(32))
+    bounds = np.arange(len(texts) + 1, dtype=np.uint64) << np.uint64(32)
+    offsets = np.searchsorted(keys, bounds).astype(np.int64)
+    return Shingled((keys & np.uint64(0xFFFFFFFF)).astype(np.uint32), offsets, np.diff(units.offsets), units.exact)
+
+
+@dataclass(frozen=True)
+class Shingles:
+    """Every shingle of a batch of texts in its place, repeats included."""
+
+    texts: np.ndarray
+    """int64: the text that it is in."""
+    places: np.ndarray
+    """int64: the unit of the text at which it begins."""
+    lengths: np.ndarray
+    """int32: units in it."""
+    whole: np.ndarray
+    """bool: as long as its kind asks for, not cut short by the end of its text."""
+    values: np.ndarray
+    """uint64: its hash."""
+
+
+def shingles_in_place(texts: Sequence[str], settings: DedupSettings) -> tuple[Shingles, np.ndarray, np.ndarray]:
+    """Every shingle of `texts`, and of each text how many units it has (int64) and its exact hash (uint64)."""
+    parts, counts, exact, first = [], [], [], 0
+    for chunk in _chunks(texts):
+        units = _read_units(chunk)
+        owners, at, lengths, values = _shingles(units, settings)
+        owners = owners.astype(np.int64)
+        whole = lengths == _lengths_by_kind(settings)[units.kinds[at]]
+        parts.append(Shingles(owners + first, at - units.offsets[owners], lengths, whole, values))
+        counts.append(np.diff(units.offsets))
+        exact.append(units.exact)
+        first += len(chunk)
+    if not parts:
+        none = np.zeros(0, np.int64)
+        hashes = none.astype(np.uint64)
+        return Shingles(none, none, none.astype(np.int32), none.astype(bool), hashes), none, hashes
+    joined = (np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Shingles))
+    return Shingles(*joined), np.concatenate(counts), np.concatenate(exact)
+
+
+@dataclass(frozen=True)
+class _Units:
+    """The units of a batch of texts, one text after the other."""
+
+    kinds: np.ndarray
+    hashes: np.ndarray
+    offsets: np.ndarray
+    exact: np.ndarray
+
+
+def _read_units(texts: Sequence[str]) -> _Units:
     codes, kinds, lengths = _folded(texts)
     _settle_punctuation(codes, kinds)
     begins = np.cumsum(lengths + 1) - lengths  # a break stands before each text
     starts, hashes = _units(codes, kinds)
-    unit_offsets = np.append(np.searchsorted(starts, begins), len(starts))
-    units = np.diff(unit_offsets)
-    within = np.arange(len(starts)) - np.repeat(unit_offsets[:-1], units)
-    exact = _segment_sums(mix(hashes + within.astype(np.uint64) * _GOLDEN), unit_offsets)
+    offsets = np.append(np.searchsorted(starts, begins), len(starts))
+    units = np.diff(offsets)
+    within = np.arange(len(starts)) - np.repeat(offsets[:-1], units)
+    exact = _segment_sums(mix(hashes + within.astype(np.uint64) * _GOLDEN), offsets)
     for i in np.flatnonzero(units == 0).tolist():
         exact[i] = _hash_as_written(texts[i])
-    owners, values = _shingles(kinds[starts], hashes, unit_offsets, settings)
-    keys = sorted_unique(owners << np.uint64(32) | values)
-    bounds = np.arange(len(texts) + 1, dtype=np.uint64) << np.uint64(32)
-    offsets = np.searchsorted(keys, bounds).astype(np.int64)
-    return Shingled((keys & np.uint64(0xFFFFFFFF)).astype(np.uint32), offsets, units, exact)
+    return _Units(kinds[starts], hashes, offsets, exact)
 
 
 def _folded(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -248,31 +299,34 @@ def _units(codes: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return starts, mix(np.add.reduceat(terms, starts - starts[0]))
 
 
-def _shingles(
-    kinds: np.ndarray, hashes: np.ndarray, offsets: np.ndarray, settings: DedupSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """The text and the 32-bit hash (both as uint64) of every shingle.
+def _shingles(units: _Units, settings: DedupSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of every shingle: its text (uint64), the unit it begins at, its length in units and its 64-bit hash.
 
     A shingle begins at each unit and is as long as its kind asks for. At the end of a text it is cut short, and left
     out if the shingle before it reached the end already.
     """
-    sizes = np.full(10, settings.word_ngram, np.int32)
-    sizes[CHARACTER], sizes[LETTER] = settings.char_ngram, settings.letter_ngram
+    kinds, offsets = units.kinds, units.offsets
     places = np.arange(len(kinds), dtype=np.int32)
     counts = np.diff(offsets)
     owners = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
     ends = np.repeat(offsets[1:].astype(np.int32), counts)
-    reach = np.minimum(places + sizes[kinds], ends)
+    reach = np.minimum(places + _lengths_by_kind(settings)[kinds], ends)
     wanted = np.ones(len(places), bool)
     np.less(reach[:-1], ends[:-1], out=wanted[1:])
     wanted[offsets[:-1][counts > 0]] = True
     lengths = reach - places
-    values = hashes.copy()
+    values = units.hashes.copy()
     for k in range(1, int(lengths.max(initial=1))):
         longer = lengths[:-k] > k
         np.multiply(values[:-k], _BASE, out=values[:-k], where=longer)
-        np.add(values[:-k], hashes[k:], out=values[:-k], where=longer)
-    return owners[wanted], mix(values[wanted]) >> np.uint64(32)
+        np.add(values[:-k], units.hashes[k:], out=values[:-k], where=longer)
+    return owners[wanted], places[wanted], lengths[wanted], mix(values[wanted])
+
+
+def _lengths_by_kind(settings: DedupSettings) -> np.ndarray:
+    sizes = np.full(10, settings.word_ngram, np.int32)
+    sizes[CHARACTER], sizes[LETTER] = settings.char_ngram, settings.letter_ngram
+    return sizes
 
 
 def _segment_sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -27,6 +27,11 @@ class Pairs:
     similarity: np.ndarray
     """float64, exact. Above 1 for an exact duplicate, so that it comes before any near one."""
 
+    def before(self, number: int) -> "Pairs":
+        """Those whose right record is numbered lower."""
+        old = self.right < number
+        return Pairs(self.left[old], self.right[old], self.similarity[old])
+
 
 EXACT = 2.0
 """The `Pairs.similarity` of records that are equal in their whole sequence of units."""
@@ -67,6 +72,11 @@ class ViewIndex:
     def signatures(self, prints: Shingled) -> np.ndarray:
         """MinHash signatures of fingerprints: uint32, shape (records, num_perm)."""
         return signatures(prints.values, prints.offsets, num_perm=self._settings.num_perm, seed=self._settings.seed)
+
+    def signatures_of(self, values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """MinHash signatures of sets that follow one another in `values`."""
+        offsets = np.append(0, np.cumsum(sizes, dtype=np.int64))
+        return signatures(values, offsets, num_perm=self._settings.num_perm, seed=self._settings.seed)
 
     def exact_matches(self, exact: np.ndarray) -> list[tuple[int, int]]:
         """Row and record of every indexed record that has one of the hashes `exact`, ordered by both."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection
 from datasynth.schemas.record import Field, RecordSchema
 
@@ -39,14 +40,20 @@ class View:
         return "\n".join(part for field in self.fields for part in _strings(record.get(field.name), field))
 
 
-def views_for(schema: RecordSchema, detection: Detection) -> tuple[View, ...]:
-    """The whole record, and by kind of data what must not repeat on its own.
+def views_for(schema: RecordSchema, detection: Detection, dedup_on: tuple[str, ...] | None = None) -> tuple[View, ...]:
+    """The whole record, and what must not repeat on its own: the fields `dedup_on`, else by kind of data.
 
-    An instruction counts together with its input ("Translate this:" may repeat, with another text); a conversation
-    by its first user turn; a preference pair by its prompt and by its chosen answer.
+    By kind, an instruction counts together with its input ("Translate this:" may repeat, with another text); a
+    conversation by its first user turn; a preference pair by its prompt and by its chosen answer.
+
+    Raises:
+        InputError: a field of `dedup_on` is not in the schema, or has only a few values.
     """
     asked = schema.asked
     views = [View("record", asked, least_units=0)]
+    if dedup_on is not None:
+        alone = [(_required(schema, name),) for name in dict.fromkeys(dedup_on)]
+        return (*views, *(View(fields[0].name, fields) for fields in alone if fields != asked))
     roles = detection.roles
     if field := _text_field(schema, roles.get("chosen", "")):
         views.append(View(field.name, (field,), least_units=LEAST_UNITS))
@@ -57,6 +64,23 @@ def views_for(schema: RecordSchema, detection: Detection) -> tuple[View, ...]:
     if key and key != asked:
         views.insert(1, View("+".join(field.name for field in key), key))
     return tuple(view for i, view in enumerate(views) if i == 0 or view.first_turn or view.fields != asked)
+
+
+def _required(schema: RecordSchema, name: str) -> Field:
+    field = next((field for field in schema.asked if field.name == name), None)
+    if field is None:
+        raise InputError(
+            "--dedup-on: there is no field {name} to compare. Name one of {known}.",
+            name=name,
+            known=", ".join(field.name for field in schema.asked),
+        )
+    if field.enum is not None or field.type == "boolean":
+        raise InputError(
+            "--dedup-on: {name} is a choice between a few values, so after a few records all would be duplicates. Name "
+            "a field of free text.",
+            name=name,
+        )
+    return field
 
 
 def _key_fields(schema: RecordSchema, roles: dict[str, str]) -> tuple[Field, ...]:

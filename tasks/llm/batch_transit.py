@@ -175,10 +175,12 @@ class Transit:
     async def _collect(self, sent: _Sent, *, resumed: bool) -> Outcomes:
         """Waits for a batch and makes its replies durable."""
         self.board.add(calls_in_flight=len(sent.held))
+        self.board.set(phase="waiting")
         try:
             return await self._settle(sent, await self._ended(sent, resumed=resumed))
         finally:
             self.board.add(calls_in_flight=-len(sent.held))
+            self.board.set(phase="generating")
             self.settled.set()
 
     async def _ended(self, sent: _Sent, *, resumed: bool) -> Ended:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlsplit
 
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.settings import SynthesisSettings
@@ -81,7 +82,8 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
     """The endpoint that `settings` name, with its key from the environment.
 
     Raises:
-        InputError: unknown provider, no model where the provider has no default, or the key's variable is unset.
+        InputError: unknown provider, no model where the provider has no default, a secret in the base URL, or the
+            key's variable is unset.
     """
     provider = PROVIDERS.get(settings.provider)
     if provider is None:
@@ -90,6 +92,11 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
             "--provider openai with --base-url.",
             name=settings.provider,
             known=", ".join(PROVIDERS),
+        )
+    if settings.base_url and "@" in urlsplit(settings.base_url).netloc:
+        raise InputError(
+            "The base URL holds a user name or a password, which every report would show. Leave them out, and give "
+            "the key in the environment variable that --api-key-env names."
         )
     # A model of the preset's own house says nothing about what another address serves.
     own_house = settings.base_url is None or provider.name in ("anthropic", "simulated")

@@ -1,6 +1,6 @@
 """Makes calls: journal first, then budget, pace, a slot, the endpoint, and the journal again before anyone sees it.
 
-One engine a run and process; every shard of the run goes through it, so they share one connection pool, one
+One engine a run, process and model; every shard of the run goes through it, so they share one connection pool, one
 concurrency controller and one budget.
 """
 
@@ -26,7 +26,7 @@ from datasynth.tasks.llm.endpoints import Endpoint
 from datasynth.tasks.llm.failures import CallFailure
 from datasynth.tasks.llm.headers import pause_asked
 from datasynth.tasks.llm.journal import Journal, reply_key
-from datasynth.tasks.llm.limits import AdaptiveLimit, RateCeiling
+from datasynth.tasks.llm.limits import Pace
 from datasynth.tasks.llm.tokens import most_tokens
 from datasynth.tasks.rounds.progress import ProgressBoard
 
@@ -52,10 +52,12 @@ class Engine:
         *,
         readable: Callable[[Reply], bool],
         gate: Gate | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """`readable` says whether a reply holds any record; one that does not is asked for again.
 
-        `gate`, if given, is held during each request (a global limit that several runs share).
+        `gate`, if given, is held during each request (a global limit that several runs share). `pace` is that of
+        another engine for the same endpoint and key.
         """
         self.endpoint = endpoint
         self.client = client
@@ -63,15 +65,17 @@ class Engine:
         self.budget = budget
         self.settings = settings
         self.board = board
-        self.limit = AdaptiveLimit(settings.concurrency)
+        self.pace = pace or Pace(
+            settings.concurrency,
+            requests_per_minute=settings.requests_per_minute,
+            tokens_per_minute=settings.tokens_per_minute,
+        )
+        self.limit = self.pace.limit
         self.stopping = False
         self._readable = readable
         self._gate = gate
-        self._requests = RateCeiling(settings.requests_per_minute) if settings.requests_per_minute else None
-        self._tokens = RateCeiling(settings.tokens_per_minute) if settings.tokens_per_minute else None
         self._deadline = time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
         self._settled = asyncio.Event()
-        self._queue = asyncio.Lock()
         self._calls: set[asyncio.Task[CallResult]] = set()
         self._judge = Judge(endpoint)
         # Only how long to wait is drawn from it, never what is asked.
@@ -186,7 +190,7 @@ class Engine:
         Under a rate ceiling one call at a time comes so far: places would else be saved up while all slots are taken,
         and used at once.
         """
-        async with self._queue if self._requests or self._tokens else contextlib.nullcontext():
+        async with self.pace.queue if self.pace.requests or self.pace.tokens else contextlib.nullcontext():
             if not self._may_not_start():
                 await self._pace(request)
             if self._gate is not None:
@@ -227,9 +231,9 @@ class Engine:
         return None
 
     async def _pace(self, request: Request) -> None:
-        waits = [self._requests.wait_for(1)] if self._requests else []
-        if self._tokens:
-            waits.append(self._tokens.wait_for(self._expected_tokens(request)))
+        waits = [self.pace.requests.wait_for(1)] if self.pace.requests else []
+        if self.pace.tokens:
+            waits.append(self.pace.tokens.wait_for(self._expected_tokens(request)))
         if waits and (longest := max(waits)) > 0:
             await asyncio.sleep(longest)
 
@@ -279,8 +283,8 @@ class Engine:
             return await self._lost(failure, held, round, token)
         if seconds := pause_asked(headers):
             self.limit.pause(seconds)
-        if self._tokens:
-            self._tokens.give_back(self._expected_tokens(request) - reply.usage.total)
+        if self.pace.tokens:
+            self.pace.tokens.give_back(self._expected_tokens(request) - reply.usage.total)
         cost, unmetered = self.budget.settle_reply(held, reply)
         await self._durable(self.journal.append(key, reply, round=round, cost=cost, unmetered=unmetered, closes=token))
         self._judge.answers += 1

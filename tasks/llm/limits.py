@@ -167,3 +167,16 @@ class RateCeiling:
     def give_back(self, units: float) -> None:
         """Returns units that were taken and not used; negative where more was used than taken."""
         self._level += units
+
+
+class Pace:
+    """What holds back calls to one endpoint with one key, whichever model and engine they are for."""
+
+    def __init__(
+        self, concurrency: int, *, requests_per_minute: int | None = None, tokens_per_minute: int | None = None
+    ) -> None:
+        self.limit = AdaptiveLimit(concurrency)
+        self.requests = RateCeiling(requests_per_minute) if requests_per_minute else None
+        self.tokens = RateCeiling(tokens_per_minute) if tokens_per_minute else None
+        self.queue = asyncio.Lock()
+        """Held by the one call that is next, under a rate ceiling."""

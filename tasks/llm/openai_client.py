@@ -7,6 +7,7 @@ import openai
 
 from datasynth.schemas.calls import Reply, Request, Stop, Usage
 from datasynth.tasks.llm.endpoints import Endpoint
+from datasynth.tasks.llm.failures import CallFailure, failure_of_status
 from datasynth.tasks.llm.sdk import Repeating, SdkClient, count, counted, json_object, object_of, text_of, unanswered
 from datasynth.tasks.llm.transport import http_client
 
@@ -56,7 +57,18 @@ class OpenAIClient(SdkClient):
             raise self._refused(error, sent) from error
         except openai.APIError as error:
             raise unanswered(error, timed_out=isinstance(error, openai.APITimeoutError)) from error
-        return openai_reply(json_object(response), response.headers), response.headers
+        message = json_object(response)
+        if "error" in message and not message.get("choices"):
+            raise self._failed_within(message, response.headers, sent)
+        return openai_reply(message, response.headers), response.headers
+
+    def _failed_within(self, message: dict[str, Any], headers: httpx2.Headers, sent: frozenset[str]) -> CallFailure:
+        """What a 200 means that holds an error in place of a reply: gateways answer so for the model behind them."""
+        code = object_of(message["error"]).get("code")
+        status = code if isinstance(code, int) and 400 <= code < 600 else 502
+        failure = failure_of_status(status, message, headers, sent, hidden=self.endpoint.key)
+        failure.maybe_billed = True
+        return failure
 
     async def close(self) -> None:
         await self._sdk.close()

@@ -12,7 +12,7 @@ from datasynth.schemas.calls import PlannedCall
 from datasynth.schemas.recipe import DataKind, Detection, Recipe
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.prompt.planning import attributes
+from datasynth.tasks.archive.attributes import LENGTH, field_attributes
 from datasynth.tasks.prompt.wording import (
     FrameLanguage,
     advice,
@@ -37,14 +37,16 @@ def static_prompt(recipe: Recipe, detection: Detection, settings: SynthesisSetti
 
 
 def call_prompt(recipe: Recipe, detection: Detection, call: PlannedCall) -> str:
-    """The message of one call: its seeds as `json` blocks, its aim, its number and its count.
+    """The message of one call: its seeds as `json` blocks, what to avoid, its aim, its number and its count.
 
     The number makes every message of a run another one, so that two calls without seeds and aim are never
     taken for the same request.
     """
     language = frame_language(recipe.language)
     number = phrase(language, "batch", number=call.index + 1)
-    return "\n\n".join([*_seeds(recipe, call.seeds), *_aim(call.aim, language), number, _count(call.asked, language)])
+    written = _written(call, language)
+    aim = _aim(call.aim, recipe.record_schema, language)
+    return "\n\n".join([*_seeds(recipe, call.seeds), *written, *aim, number, _count(call.asked, language)])
 
 
 def interactive_prompt(recipe: Recipe, detection: Detection, settings: SynthesisSettings, count: int) -> str:
@@ -99,7 +101,7 @@ def _categories(
             "values_so_far" if attribute.open else "values_known",
             values=", ".join(map(as_json, attribute.values)),
         )
-        for attribute in attributes(recipe, detection, settings)
+        for attribute in field_attributes(recipe, detection, settings)
         if attribute.name in unlisted
     }
 
@@ -202,12 +204,31 @@ def _seeds(recipe: Recipe, shown: tuple[int, ...]) -> list[str]:
     return [phrase(language, "seeds_heading"), phrase(language, "seeds_intro"), *blocks]
 
 
-def _aim(aim: dict[str, Any], language: FrameLanguage) -> list[str]:
+def _written(call: PlannedCall, language: FrameLanguage) -> list[str]:
+    """What the data set holds already, quoted line by line; JSON quotes keep an excerpt from being anything else."""
+    unlikely = [phrase(language, "unlikely")] if call.unlikely else []
+    if not call.avoid:
+        return unlikely
+    lines = "\n".join(phrase(language, "written_line", text=as_json(_line(said))) for said in call.avoid)
+    return [phrase(language, "written_heading"), phrase(language, "written_intro"), lines, *unlikely]
+
+
+def _aim(aim: dict[str, Any], schema: RecordSchema, language: FrameLanguage) -> list[str]:
     if not aim:
         return []
-    lines = [phrase(language, "aim_line", name=name, value=as_json(value)) for name, value in aim.items()]
+    lines = [_aim_line(name, value, schema, language) for name, value in aim.items()]
     said = [phrase(language, "aim_heading"), phrase(language, "aim_intro"), "\n".join(lines)]
     return [*said, phrase(language, "aim_conflict")] if len(aim) > 1 else said
+
+
+def _aim_line(name: str, value: Any, schema: RecordSchema, language: FrameLanguage) -> str:
+    field = name.removesuffix(LENGTH)
+    if field == name or schema.field(name) is not None or schema.field(field) is None:
+        # A field's name is the schema's; an attribute's is the user's own, and may hold anything.
+        return phrase(language, "aim_line", name=_line(name), value=as_json(value))
+    low, _, high = str(value).removesuffix("+").partition("-")
+    key = "aim_length_between" if high else "aim_length_from"
+    return phrase(language, key, name=field, low=low, high=high)
 
 
 def _count(count: int, language: FrameLanguage) -> str:

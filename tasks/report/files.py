@@ -5,11 +5,12 @@ import orjson
 from datasynth.schemas.messages import Language
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.report.markdown import render_markdown
+from datasynth.tasks.report.page import render_html
 from datasynth.tasks.report.summary import check_counts
 
 
 def report_files(report: RunReport, language: Language = "en") -> dict[str, bytes]:
-    """Content by name: `report.json`, which `RunReport.model_validate_json` reads back, and `report.md`.
+    """Content by name: `report.json`, which `RunReport.model_validate_json` reads back, `report.md` and `report.html`.
 
     Raises:
         RunError: the counts, of the run or of a round, do not add up.
@@ -21,4 +22,5 @@ def report_files(report: RunReport, language: Language = "en") -> dict[str, byte
     return {
         "report.json": orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n",
         "report.md": render_markdown(report, language).encode(),
+        "report.html": render_html(report, language).encode(),
     }

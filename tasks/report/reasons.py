@@ -39,11 +39,27 @@ _CHECKS = {
     "same": say("rejected answer the same as the chosen one"),
     "roles": say("speakers of a conversation out of order"),
     "unstorable": say("cannot be stored unchanged"),
+    "refusal": say("the answer declines"),
+    "boilerplate": say("the model speaks of itself"),
+    "placeholder": say("a placeholder where content should be"),
+    "prompt_leak": say("the prompt's own words"),
+    "language": say("in the wrong language"),
+    "echo": say("the answer repeats the question"),
+    "repetition": say("the same words over and over"),
+    "preference": say("chosen answer looks worse than the rejected one"),
+    "sensitive": say("a word of the lists of sensitive words"),
+    "personal_data": say("personal data"),
 }
 
 _DUPLICATES = {
     "exact_duplicate": say("the same as a seed or an earlier record"),
     "near_duplicate": say("nearly the same as a seed or an earlier record"),
+}
+
+
+_JUDGED = {
+    "below_quality": say("below the quality asked for"),
+    "unjudged": say("the judge gave no score"),
 }
 
 
@@ -55,6 +71,8 @@ def reason_in_words(reason: str) -> Message | None:
             return _CHECKS.get(check)
         case "dedup":
             return _DUPLICATES.get(check)
+        case "judge":
+            return _JUDGED.get(check)
         case "surplus":
             return say("valid and new, but the count was already met")
         case _:

@@ -1,12 +1,10 @@
-"""Field statistics in the earlier tool's form, and how varied a set of texts is."""
+"""Field statistics in the earlier tool's form."""
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -156,47 +154,3 @@ def _natural(number: float) -> int | float:
 
 def _extent(sizes: Sizes, mean: str, low: str, high: str) -> dict[str, Any]:
     return {mean: round(sizes.total / sizes.count, 1), low: sizes.low, high: sizes.high}
-
-
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
-    "\u3040-\u30ff\u31f0-\u31ff"  # kana
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
-)
-_TOKEN = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
-"""A character of a script that writes no spaces between words, or a word of any other."""
-
-MOST_TOKENS = 200_000
-
-
-def diversity(texts: Iterable[str], *, most_tokens: int = MOST_TOKENS) -> dict[str, int | float]:
-    """How varied texts are: distinct-1 and distinct-2, the share of different tokens and of different token pairs.
-
-    Tokens are words, case folded, and single characters in Chinese and other scripts without spaces. Both figures
-    fall as texts grow in number, so two sets are comparable only over about as many tokens: give the larger set (in
-    an order that favours nothing) `most_tokens=` the smaller one's `tokens`. Texts are taken whole until that many
-    tokens are seen, so memory is bounded.
-
-    Returns:
-        `texts` and `tokens` that were measured, `distinct_1` and `distinct_2` (0 without a token, or a pair).
-
-    Source: Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", section 5.
-    """
-    singles: set[str] = set()
-    pairs: set[tuple[str, str]] = set()
-    measured = tokens = pair_count = 0
-    for text in texts:
-        if tokens >= most_tokens:
-            break
-        found = _TOKEN.findall(text.casefold())
-        measured += 1
-        tokens += len(found)
-        pair_count += max(0, len(found) - 1)
-        singles.update(found)
-        pairs.update(pairwise(found))
-    return {
-        "texts": measured,
-        "tokens": tokens,
-        "distinct_1": round(len(singles) / tokens, 4) if tokens else 0.0,
-        "distinct_2": round(len(pairs) / pair_count, 4) if pair_count else 0.0,
-    }

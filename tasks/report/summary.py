@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.messages import Message, say
-from datasynth.schemas.report import Counts, RunReport, Spend
+from datasynth.schemas.report import Counts, Judging, RunReport, Spend
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ def headline(report: RunReport) -> tuple[Message, ...]:
             say("{count} of them were taken over from an earlier output.", count=f"{report.carried_over:,}")
         )
     sentences.append(cost_sentence(report.spend))
+    if report.judging.scored:
+        sentences.append(judging_sentence(report.judging))
     if report.spend.possible_usd > 0:
         sentences.append(
             say(
@@ -90,6 +92,29 @@ def cost_sentence(spend: Spend) -> Message:
         return say("Cost: unknown price ({tokens} tokens in {calls} calls).", tokens=tokens, calls=calls)
     cost = dollars(spend.cost_usd)
     return say("Cost: {cost} ({tokens} tokens in {calls} calls).", cost=cost, tokens=tokens, calls=calls)
+
+
+def judging_sentence(judging: Judging) -> Message:
+    """What the judge found, took and, where there were several, how far they were apart."""
+    values = {
+        "scored": f"{judging.scored:,}",
+        "mean": f"{judging.mean_quality or 0:.2f}",
+        "cost": say("price unknown") if judging.spend.cost_usd is None else dollars(judging.spend.cost_usd),
+        "tokens": f"{judging.spend.usage.total:,}",
+        "calls": f"{judging.spend.calls:,}",
+    }
+    if judging.mean_spread is None:
+        return say(
+            "Judged: {scored} records, mean quality {mean}; this took {cost} of the cost ({tokens} tokens in {calls} "
+            "calls).",
+            **values,
+        )
+    return say(
+        "Judged: {scored} records, mean quality {mean}, judges {spread} apart on average; this took {cost} of the cost "
+        "({tokens} tokens in {calls} calls).",
+        **values,
+        spread=f"{judging.mean_spread:.2f}",
+    )
 
 
 def dollars(amount: float) -> str:

@@ -48,7 +48,7 @@ def carry_over(
         run.folder.write("data/part-00000.parquet", record_parquet(kept, lineage, stored_schema(recipe, settings)))
         if settings.validate_records:
             # For the runs to come; this one learns them from the part.
-            index = index_for(recipe.record_schema, detection, settings.dedup_threshold)
+            index = index_for(recipe.record_schema, detection, settings)
             index.add(kept, [f"{run.card.run_id}/carried.{position}" for position in good["position"]])
             run.index.write(index_name(run.card.run_id, 0, simulated=False), index.dump())
     run.card = run.card.model_copy(update={"carried_over": len(good)})
@@ -69,4 +69,5 @@ def _lineage(run: Run, n: int, position: int) -> dict[str, Any]:
         "seeds": [],
         "aim": "{}",
         "simulated": False,
+        "quality": None,
     }

@@ -17,9 +17,10 @@ from datasynth.schemas.calls import PlannedCall
 from datasynth.schemas.frames import Rejected
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import RecordSchema
-from datasynth.schemas.report import Counts, RoundOutcome, Spend, StopReason
+from datasynth.schemas.report import Counts, Judging, RoundOutcome, Spend, StopReason
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.dedup.index import index_for
+from datasynth.tasks.dedup.contamination import decontamination_of
+from datasynth.tasks.dedup.index import Match, Shared, index_for, views_for
 from datasynth.tasks.report.parts import (
     read_part,
     read_records,
@@ -29,6 +30,7 @@ from datasynth.tasks.report.parts import (
     unstorable,
 )
 from datasynth.tasks.rounds.runs import Run, index_name
+from datasynth.tasks.semantic.screening import semantic_screen
 
 REJECTED = {
     "call": pl.Int64,
@@ -57,6 +59,10 @@ class Harvest:
     spend: Spend
     limit: StopReason | None = None
     trouble: str = ""
+    scores: pl.DataFrame | None = None
+    """Frame `Scores`, where records are judged."""
+    judging: Spend = field(default_factory=Spend)
+    """The judge's share of `spend`."""
 
 
 def stored_schema(recipe: Recipe, settings: SynthesisSettings) -> RecordSchema:
@@ -66,10 +72,17 @@ def stored_schema(recipe: Recipe, settings: SynthesisSettings) -> RecordSchema:
     return kept if settings.validate_records else unchecked(kept)
 
 
+def _shared(run: Run, settings: SynthesisSettings) -> Shared:
+    """Real and simulated runs share no index, as they share no index files: see `earlier_indexes`."""
+    kind = "simulated" if settings.provider == "simulated" else "real"
+    return Shared(f"{run.index.url()} {kind}", f"{run.card.run_id}/")
+
+
 @dataclass
 class _Sorted:
     """A round's candidates, each in one place."""
 
+    round: int
     accepted: list[dict[str, Any]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
@@ -85,12 +98,19 @@ class RoundCommitter:
         self.settings = settings
         self.schema = stored_schema(recipe, settings)
         self.screens = settings.validate_records
-        self.index = index_for(recipe.record_schema, detection, settings.dedup_threshold)
+        self.decontamination = decontamination_of(settings.decontaminate, run.card.evaluation)
+        self.index = index_for(recipe.record_schema, detection, settings, _shared(run, settings))
+        whole = views_for(recipe.record_schema, detection)[0]
+        self.semantic = semantic_screen(settings, run.root.at(run.card.dataset), run.card.run_id, whole)
         self.loaded: set[int] = set()
         if self.screens:
-            self.index.add(recipe.seeds, [f"seed-{i + 1}" for i in range(len(recipe.seeds))])
+            seeds = [f"seed-{i + 1}" for i in range(len(recipe.seeds))]
+            self.index.add(recipe.seeds, seeds)
             for name in run.card.earlier:
                 self.index.load(run.index.read(name))
+            if self.semantic:
+                self.semantic.add(0, recipe.seeds, seeds)
+                self.semantic.load(run.card.earlier)
         self.index.dump()  # what was loaded is on storage already
         self.catch_up(tuple(o.round for o in run.outcomes()) + ((0,) if run.card.carried_over else ()))
 
@@ -104,8 +124,13 @@ class RoundCommitter:
                 continue  # a round in which nothing was accepted
             if self.screens:
                 places = part["_lineage"].struct.unnest().select("call", "position").iter_rows()
-                self.index.add(read_records(part, self.schema), [self._name(*place) for place in places])
+                records, names = read_records(part, self.schema), [self.name_of(*place) for place in places]
+                self.index.add(records, names)
+                if self.semantic:
+                    self.semantic.add(number, records, names)
         self.index.dump()
+        if self.semantic:
+            self.semantic.begin()
 
     def commit(self, harvest: Harvest, *, before: int, target: int) -> RoundOutcome:
         """Writes a round's parts and its ledger entry.
@@ -137,12 +162,14 @@ class RoundCommitter:
         if self.screens:
             name = index_name(self.run.card.run_id, number, simulated=outcome.simulated)
             self.run.index.write(name, self.index.dump())
+            if self.semantic:
+                self.semantic.save(name)
         self.run.finish_round(outcome)
         self.loaded.add(number)
         return outcome
 
     def _sort(self, harvest: Harvest, before: int, target: int) -> _Sorted:
-        sorted_ = _Sorted()
+        sorted_ = _Sorted(harvest.round)
         rows = harvest.judged.to_dicts()
         valid: list[tuple[int, dict[str, Any]]] = []
         for i, row in enumerate(rows):
@@ -155,33 +182,72 @@ class RoundCommitter:
                 sorted_.rejected.append(refused(row, "validate", "unstorable", *misfit))
             else:
                 valid.append((i, record))
+        valid = self._uncontaminated(valid, rows, sorted_)
+        unneeded: list[tuple[int, dict[str, Any]]] = []
+        if harvest.scores is not None:
+            valid, unneeded = _passed(valid, rows, harvest.scores, sorted_)
         while valid and (wanted := target - before - len(sorted_.accepted)) > 0:
             # Never more than are wanted at once, so that the index learns only what is accepted.
             some, valid = valid[:wanted], valid[wanted:]
             self._screen(some, rows, sorted_)
-        sorted_.rejected += [refused(rows[i], "surplus", "beyond_target", None, None) for i, _ in valid]
+        sorted_.rejected += [refused(rows[i], "surplus", "beyond_target", None, None) for i, _ in (*valid, *unneeded)]
         sorted_.rejected.sort(key=lambda row: (row["call"], row["position"]))
         return sorted_
 
+    def _uncontaminated(
+        self, valid: list[tuple[int, dict[str, Any]]], rows: list[dict[str, Any]], sorted_: _Sorted
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """Those of `valid` that repeat no item of an evaluation set; the index never learns the others."""
+        if self.decontamination is None:
+            return valid
+        kept = []
+        for one, overlap in zip(valid, self.decontamination.overlaps([record for _, record in valid]), strict=True):
+            if overlap is None:
+                kept.append(one)
+            else:
+                detail = f"{overlap.share:.3f} of {overlap.item} in {overlap.path}"
+                sorted_.rejected.append(refused(rows[one[0]], "dedup", "contaminated", None, detail))
+        return kept
+
     def _screen(self, some: list[tuple[int, dict[str, Any]]], rows: list[dict[str, Any]], sorted_: _Sorted) -> None:
+        some = self._new_in_meaning(some, rows, sorted_)
         records = [record for _, record in some]
-        names = [self._name(rows[i]["call"], rows[i]["position"]) for i, _ in some]
+        names = [self.name_of(rows[i]["call"], rows[i]["position"]) for i, _ in some]
         matches = self.index.screen(records, names) if self.screens else [None] * len(some)
         for (i, record), match in zip(some, matches, strict=True):
             if match is None:
                 sorted_.accepted.append(record)
                 sorted_.rows.append(i)
             else:
-                detail = f"{match.similarity:.3f} like {match.id}"
-                sorted_.rejected.append(refused(rows[i], "dedup", match.reason, match.view, detail))
+                sorted_.rejected.append(refused(rows[i], "dedup", match.reason, match.view, duplicate_detail(match)))
+        if self.semantic and self.screens:
+            kept = [n for n, match in enumerate(matches) if match is None]
+            self.semantic.add(sorted_.round, [records[n] for n in kept], [names[n] for n in kept])
 
-    def _name(self, call: int, position: int) -> str:
+    def _new_in_meaning(
+        self, some: list[tuple[int, dict[str, Any]]], rows: list[dict[str, Any]], sorted_: _Sorted
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """Those of `some` that do not say what a kept one says in other words. No copy of a kept one is embedded."""
+        if self.semantic is None or not self.screens:
+            return some
+        known = self.index.peek([record for _, record in some])
+        fresh = [one for one, match in zip(some, known, strict=True) if match is None]
+        names = [self.name_of(rows[i]["call"], rows[i]["position"]) for i, _ in fresh]
+        found = self.semantic.judged(sorted_.round, [record for _, record in fresh], names)
+        repeats = {i: neighbour for (i, _), neighbour in zip(fresh, found, strict=True) if neighbour}
+        for i, neighbour in repeats.items():
+            detail = f"{neighbour.cosine:.3f} like {neighbour.id}"
+            sorted_.rejected.append(refused(rows[i], "dedup", "semantic", "record", detail))
+        return [one for one in some if one[0] not in repeats]
+
+    def name_of(self, call: int, position: int) -> str:
         """A record's name in the index: its place in its run's plan, known before its id is."""
         return f"{self.run.card.run_id}/{call}.{position}"
 
     def _lineage(self, harvest: Harvest, rows: Sequence[int], before: int) -> list[dict[str, Any]]:
         calls = {call.index: call for call in harvest.calls}
         replies = {reply: (model, simulated) for reply, model, simulated in harvest.replies.iter_rows()}
+        scores = _quality_of(harvest.scores)
         lineage = []
         for n, row in enumerate(harvest.judged[list(rows)].iter_rows(named=True)):
             model, simulated = replies[row["reply"]]
@@ -199,6 +265,7 @@ class RoundCommitter:
                     "seeds": list(call.seeds),
                     "aim": orjson.dumps(call.aim, option=orjson.OPT_SORT_KEYS).decode(),
                     "simulated": simulated,
+                    "quality": scores.get((row["call"], row["position"])),
                 }
             )
         return lineage
@@ -217,12 +284,57 @@ class RoundCommitter:
                 missing=dict(sorted(harvest.missing.items())),
                 repairs=int(harvest.judged["repairs"].sum()),
             ),
-            spend=harvest.spend,
+            spend=harvest.spend + (self.semantic.spend(harvest.round) if self.semantic else Spend()),
+            judging=_judging(harvest),
             simulated=bool(harvest.replies["simulated"].any()),
             model=models.mode().sort()[0] if len(models) else "",
             limit=harvest.limit,
             trouble=harvest.trouble,
         )
+
+
+def duplicate_detail(match: Match) -> str:
+    """What a duplicate is like, for people."""
+    return f"{match.similarity:.3f} like {match.id}"
+
+
+def _passed(
+    valid: list[tuple[int, dict[str, Any]]], rows: list[dict[str, Any]], scores: pl.DataFrame, sorted_: _Sorted
+) -> tuple[list[tuple[int, dict[str, Any]]], list[tuple[int, dict[str, Any]]]]:
+    """Those of `valid` that passed, and those that nobody judged because they were not needed; the rest is refused."""
+    verdicts = {(score["call"], score["position"]): score for score in scores.to_dicts()}
+    passed, unneeded = [], []
+    for i, record in valid:
+        score = verdicts.get((rows[i]["call"], rows[i]["position"]))
+        if score is None:
+            unneeded.append((i, record))
+        elif score["verdict"] == "pass":
+            passed.append((i, record))
+        elif score["verdict"] == "repeats":
+            sorted_.rejected.append(refused(rows[i], "dedup", score["reason"], score["field"], score["detail"]))
+        else:
+            sorted_.rejected.append(refused(rows[i], "judge", score["verdict"], None, score["detail"]))
+    return passed, unneeded
+
+
+def _quality_of(scores: pl.DataFrame | None) -> dict[tuple[int, int], float]:
+    if scores is None:
+        return {}
+    return {(call, n): quality for call, n, quality in scores.select("call", "position", "quality").iter_rows()}
+
+
+def _judging(harvest: Harvest) -> Judging:
+    if harvest.scores is None:
+        return Judging(spend=harvest.judging)
+    asked = harvest.scores.filter(pl.col("verdict") != "repeats")
+    return Judging(
+        spend=harvest.judging,
+        scored=asked["quality"].count(),
+        unjudged=asked["quality"].null_count(),
+        quality_sum=float(asked["quality"].sum()),
+        compared=asked["spread"].count(),
+        spread_sum=float(asked["spread"].sum()),
+    )
 
 
 def _record_id(n: int) -> str:

@@ -1,6 +1,7 @@
 """What a run will take, counted from its real prompts before any model is asked, and again after its pilot."""
 
 import math
+import operator
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -8,8 +9,9 @@ import orjson
 
 from datasynth.schemas.calls import Usage
 from datasynth.schemas.recipe import Detection, Recipe
-from datasynth.schemas.report import Estimate, RoundOutcome
+from datasynth.schemas.report import Estimate, RoundOutcome, Spend
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.judge.estimate import with_judging
 from datasynth.tasks.llm.batch_choice import tier_of
 from datasynth.tasks.llm.prices import Price
 from datasynth.tasks.llm.tokens import count_tokens
@@ -41,7 +43,7 @@ def estimate_run(
     record = _record_tokens(recipe, model)
     usage = Usage(input=round(static + each), output=round(record * settings.batch_size))
     tier = tier_of(settings)
-    return Estimate(
+    generation = Estimate(
         calls=len(asked),
         input_tokens=round(len(asked) * (static + each)),
         output_tokens=round(settings.target_count * record),
@@ -49,6 +51,7 @@ def estimate_run(
         if price is None
         else float(price.cost(usage, tier=tier)) * settings.target_count / settings.batch_size,
     )
+    return with_judging(generation, recipe, detection, settings, record)
 
 
 def _record_tokens(recipe: Recipe, model: str) -> float:
@@ -64,18 +67,51 @@ def _record_tokens(recipe: Recipe, model: str) -> float:
 def estimate_after(outcomes: Sequence[RoundOutcome], target: int) -> Estimate | None:
     """The estimate that finished rounds suggest for the whole run; None if they brought nothing."""
     accepted = sum(o.counts.accepted + o.counts.rejected.get("surplus.beyond_target", 0) for o in outcomes)
-    if not accepted or not sum(answered(o.counts) for o in outcomes):
+    asked = sum(answered(o.counts) for o in outcomes)
+    if not accepted or not asked:
         return None
-    scale = max(1.0, target / accepted)
+    missing = max(0, target - accepted)
+    scale = 1 + missing * asked_for_each(accepted, max(asked, accepted)) / asked
     usage = sum((o.spend.usage for o in outcomes), Usage())
     costs = [o.spend.cost_usd for o in outcomes]
+    judging = sum((o.judging.spend for o in outcomes), Spend())
     return Estimate(
-        calls=math.ceil(sum(o.calls for o in outcomes) * scale),
+        calls=math.ceil((sum(o.calls for o in outcomes) + judging.calls) * scale),
         input_tokens=round((usage.input + usage.cache_read + usage.cache_write) * scale),
         output_tokens=round(usage.output * scale),
         cost_usd=None if None in costs else sum(c or 0.0 for c in costs) * scale,
+        judging_calls=math.ceil(judging.calls * scale),
+        judging_tokens=round(judging.usage.total * scale),
+        judging_usd=None if judging.cost_usd is None else judging.cost_usd * scale,
         basis="pilot",
     )
+
+
+USUAL_YIELD = (23, 2)
+"""Beta prior of the share of records that are accepted: most recipes lose between nothing and a sixth."""
+ANY_YIELD = (1, 1)
+USUAL = 0.8
+"""Probability that a recipe is one of those; of the others nothing is known."""
+
+
+def asked_for_each(accepted: int, asked: int) -> float:
+    """Records that will have to be asked for to get one, expected after `accepted` of `asked`, at least 1.
+
+    Five calls are some 25 records. If all of them are good, that does not say that all will be, nor do five bad ones
+    say that a fifth will; but half of them bad do mean that about half will. Hence a mixture of two priors, weighted by
+    how well each foretold what was seen.
+    """
+    foretold, means = [], []
+    for share, (good, bad) in ((USUAL, USUAL_YIELD), (1 - USUAL, ANY_YIELD)):
+        seen = (good + accepted, bad + asked - accepted)
+        foretold.append(math.log(share) + _log_beta(*seen) - _log_beta(good, bad))
+        means.append((sum(seen) - 1) / (seen[0] - 1))  # of 1/p, for p from Beta(*seen)
+    weights = [math.exp(logarithm - max(foretold)) for logarithm in foretold]
+    return sum(map(operator.mul, weights, means)) / sum(weights)
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 def estimate_without_recipe(count: int, batch_size: int, price: Price | None, *, tier: str = "standard") -> Estimate:

@@ -14,6 +14,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.report import RoundOutcome, RunReport, StopReason
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS
+from datasynth.tasks.measure.observation import Observation
 from datasynth.tasks.report.export import (
     export_records,
     records_of,
@@ -78,10 +79,12 @@ def finish_run(
         started: `time.monotonic()` at the start of this process's work.
     """
     outcomes = run.outcomes()
-    parts = (read_part(part) for part in run.parts("data"))
-    statistics = field_statistics(parts, stored_schema(recipe, settings))
     output = output_of(settings, recipe)
     report = _report(run, recipe, detection, settings, outcomes)
+    stored = stored_schema(recipe, settings)
+    observation = Observation(recipe, detection, settings, stored, report.total)
+    statistics = field_statistics(observation.watch(map(read_part, run.parts("data"))), stored)
+    diversity = observation.report(map(read_part, run.parts("rejected")), cost_usd=report.spend.cost_usd)
     if not report.total:
         output = None  # what may stand there from an earlier run is better than an empty file
     report = report.model_copy(
@@ -89,6 +92,7 @@ def finish_run(
             "stopped_by": stopped_by,
             "explanation": explanation,
             "fields": statistics["fields"],
+            "diversity": diversity,
             "output": output,
             "duration_seconds": round(time.monotonic() - started, 3),
         }
@@ -151,10 +155,12 @@ def _report(
         source=recipe.source,
         seeds_used=len(recipe.seeds),
         seed_problems=recipe.seed_problems,
+        seed_notes=recipe.seed_notes,
         guidelines_left_out=recipe.guidelines_left_out,
         counts=total.counts,
         carried_over=run.card.carried_over,
         spend=total.spend,
+        judging=total.judging,
         estimate=run.estimate(),
         rounds=outcomes,
         started_at=run.card.started_at,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from datasynth.schemas.recipe import Detection, Recipe
+from datasynth.schemas.report import Estimate
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.generate.engines import RunPlace
 from datasynth.tasks.rounds.runs import Run, RunCard
@@ -18,6 +19,7 @@ class Job:
     detection: Detection
     store_url: str
     card: RunCard
+    estimate: Estimate | None = None
 
     @property
     def run(self) -> Run:
@@ -25,4 +27,4 @@ class Job:
 
     @property
     def place(self) -> RunPlace:
-        return RunPlace(self.settings, self.recipe.record_schema, self.run.journal_url)
+        return RunPlace(self.settings, self.recipe.record_schema, self.run.journal_url, self.estimate)

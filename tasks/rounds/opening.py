@@ -1,13 +1,17 @@
 """The start of a run: everything that can be wrong is found here, before a model is asked."""
 
+from dataclasses import replace
+
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.dedup.index import index_for
+from datasynth.tasks.dedup.index import index_for, require_index_storage
 from datasynth.tasks.generate.engines import require_price
+from datasynth.tasks.judge.choice import judge_endpoint
 from datasynth.tasks.llm.batch_choice import require_batches
 from datasynth.tasks.llm.endpoints import resolve_endpoint
 from datasynth.tasks.llm.prices import price_of
+from datasynth.tasks.quality.screening import require_checks
 from datasynth.tasks.report.parts import part_schema
 from datasynth.tasks.rounds.carry import carry_over
 from datasynth.tasks.rounds.commit import stored_schema
@@ -15,11 +19,17 @@ from datasynth.tasks.rounds.estimate import estimate_run
 from datasynth.tasks.rounds.finish import output_of, require_writable
 from datasynth.tasks.rounds.job import Job
 from datasynth.tasks.rounds.runs import Run, dataset_of, earlier_indexes, open_run, run_to_resume, store_of
+from datasynth.tasks.semantic.embedders import require_embedder
 from datasynth.tasks.sources.records import read_records
 from datasynth.tasks.storage.store import Store
 
 
 def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection, flow_run_id: str | None) -> Job:
+    """Opens the run that `settings` mean, writes its card and what it should take; raises as `open_job` does."""
+    return with_estimate(open_job(settings, recipe, detection, flow_run_id))
+
+
+def open_job(settings: SynthesisSettings, recipe: Recipe, detection: Detection, flow_run_id: str | None) -> Job:
     """Opens the run that `settings` mean and writes its card.
 
     Its id is the one given; else, to resume, that of the latest fitting run; else the flow run's own, so that a
@@ -33,6 +43,13 @@ def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection,
     price = price_of(endpoint, settings)
     require_price(price, endpoint, settings)
     require_batches(endpoint, settings)
+    require_checks(settings)
+    if settings.index_storage is not None:
+        require_index_storage(settings.index_storage)
+    if settings.semantic_threshold is not None and settings.validate_records:
+        require_embedder(settings)
+    if settings.judging:
+        judge_endpoint(settings)
     part_schema(stored_schema(recipe, settings))
     if output := output_of(settings, recipe):
         require_writable(output)
@@ -44,22 +61,32 @@ def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection,
     settings = settings.model_copy(update={"run_id": run.card.run_id})
     if settings.resume and output:
         _take_over(run, recipe, detection, settings, output)
-    if run.estimate() is None:
-        run.save_estimate(estimate_run(recipe, detection, settings, endpoint.model, price))
-    return Job(settings, recipe, detection, run.root.url(), run.card)
+    return Job(settings, recipe, detection, run.root.url(), run.card, run.estimate())
+
+
+def with_estimate(job: Job) -> Job:
+    """`job` with what the run should take, written down where nobody had yet."""
+    if job.estimate is not None:
+        return job
+    endpoint = resolve_endpoint(job.settings)
+    price = price_of(endpoint, job.settings)
+    estimate = estimate_run(job.recipe, job.detection, job.settings, endpoint.model, price)
+    job.run.save_estimate(estimate)
+    return replace(job, estimate=estimate)
 
 
 def _require_fitting(settings: SynthesisSettings, recipe: Recipe, detection: Detection) -> None:
     """Makes sure that new records can be compared with those that the data set holds.
 
     Raises:
-        InputError: they are of another schema; two analyses may lie in folders of the same name.
+        InputError: they are of another schema, for two analyses may lie in folders of the same name; or a field that
+            shall not repeat is not there.
     """
+    index = index_for(recipe.record_schema, detection, settings)
     store, dataset = store_of(settings), dataset_of(settings, recipe)
     latest = earlier_indexes(store, dataset, simulated=settings.provider == "simulated")[-1:]
     if not latest or not settings.validate_records:
         return
-    index = index_for(recipe.record_schema, detection, settings.dedup_threshold)
     try:
         index.load(store.read(f"{dataset}/index/{latest[0]}"))
     except InputError as error:

@@ -9,6 +9,7 @@ from datasynth.schemas.record import content_digest
 from datasynth.schemas.report import RoundOutcome
 from datasynth.tasks.prompt.planning import plan_calls
 from datasynth.tasks.rounds.estimate import estimate_after
+from datasynth.tasks.rounds.findings import archive_of
 from datasynth.tasks.rounds.job import Job
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.runs import sums
@@ -42,7 +43,11 @@ def next_round(job: Job, outcomes: Sequence[RoundOutcome]) -> list[ShardPlan]:
         batch = batch_size(outcomes, job.settings)
         asked = round_calls(outcomes, job.settings, remaining=remaining, batch=batch)
         settings = job.settings.model_copy(update={"random_seed": _plan_seed(job)})
-        calls = plan_calls(job.recipe, job.detection, settings, round=number, first_index=done.calls, asked=asked)
+        # Without diversity nothing is steered, so nothing is read back.
+        archive = archive_of(job, settings, number - 1) if settings.diversity_factor else None
+        calls = plan_calls(
+            job.recipe, job.detection, settings, round=number, first_index=done.calls, asked=asked, archive=archive
+        )
         run.save_plan(number, calls)
     board_of(job.card.run_id).set(round=number, phase="generating", calls_planned=len(calls), calls_done=0)
     return shards_of(calls, number, job.settings.concurrency)

@@ -13,7 +13,9 @@ class Progress:
     target: int = 0
     accepted: int = 0
     phase: str = "starting"
-    """`starting`, `generating`, `checking`, `reporting`, `done`."""
+    """`starting`, `generating`, `waiting` (for a batch), `judging`, `checking`, `reporting`, `done`."""
+    judges: bool = False
+    """Whether each round's records are judged after they were generated."""
     round: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     """By `step.reason`."""

@@ -27,8 +27,9 @@ from datasynth.schemas.calls import PlannedCall
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.record import Frozen
-from datasynth.schemas.report import Counts, Estimate, RoundOutcome, Spend
+from datasynth.schemas.report import Counts, Estimate, Judging, RoundOutcome, Spend
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.dedup.contamination import read_evaluation_set, require_unchanged
 from datasynth.tasks.storage.store import Store, safe_name
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -50,6 +51,8 @@ class RunCard(Frozen):
     """Index files of earlier runs that this one is deduplicated against, pinned at its start."""
     carried_over: int = 0
     """Records taken over from an output file; they are part 0."""
+    evaluation: tuple[str, ...] = ()
+    """Digests of the evaluation sets that its records are checked against, in the settings' order."""
 
 
 class Run:
@@ -89,7 +92,9 @@ class Run:
             calls = orjson.loads(self.folder.read(f"rounds/{round:05d}.plan.json"))
         except FileNotFoundError:
             return None
-        return tuple(PlannedCall(c["index"], c["asked"], tuple(c["seeds"]), c["aim"]) for c in calls)
+        return tuple(
+            PlannedCall(**(c | {"seeds": tuple(c["seeds"]), "avoid": tuple(c.get("avoid", ()))})) for c in calls
+        )
 
     def save_plan(self, round: int, calls: tuple[PlannedCall, ...]) -> None:
         self.folder.write(f"rounds/{round:05d}.plan.json", orjson.dumps(calls))
@@ -125,6 +130,7 @@ class Progressed(Frozen):
     calls: int = 0
     counts: Counts = Counts()
     spend: Spend = Spend()
+    judging: Judging = Judging()
 
 
 def sums(outcomes: tuple[RoundOutcome, ...]) -> Progressed:
@@ -134,6 +140,7 @@ def sums(outcomes: tuple[RoundOutcome, ...]) -> Progressed:
         calls=sum(o.calls for o in outcomes),
         counts=sum((o.counts for o in outcomes), Counts()),
         spend=sum((o.spend for o in outcomes), Spend()),
+        judging=sum((o.judging for o in outcomes), Judging()),
     )
 
 
@@ -202,7 +209,8 @@ def open_run(settings: SynthesisSettings, recipe: Recipe) -> Run:
     """The run that `settings.run_id` names: as it stands in the store, or new with its card written.
 
     Raises:
-        InputError: the id is no id, or belongs to a run of another recipe or other settings.
+        InputError: the id is no id, or belongs to a run of another recipe or other settings; an evaluation set cannot
+            be read, or has changed since the run began.
     """
     run_id = settings.run_id or new_run_id()
     if not RUN_ID.fullmatch(run_id):
@@ -224,6 +232,7 @@ def open_run(settings: SynthesisSettings, recipe: Recipe) -> Run:
             dataset=dataset,
             other=_difference(card, recipe),
         )
+    require_unchanged([read_evaluation_set(path) for path in settings.decontaminate], card.evaluation)
     run = Run(root, card)
     if settings.target_count != card.target:
         run.extend(settings.target_count)
@@ -244,6 +253,7 @@ def _new_run(root: Store, dataset: str, run_id: str, settings: SynthesisSettings
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         nonce=secrets.token_hex(8),
         earlier=earlier_indexes(root, dataset, simulated=settings.provider == "simulated"),
+        evaluation=tuple(read_evaluation_set(path).digest for path in settings.decontaminate),
     )
     run = Run(root, card)
     run.folder.write("settings.json", orjson.dumps(_as_told(settings), option=orjson.OPT_INDENT_2))

@@ -16,6 +16,14 @@ MOST_RECORDS = 10_000
 LEAST_WAVES = 8
 """Calls in a round for each that may be in flight, where there is more to do: waiting for the slowest of the last
 ones must cost little."""
+STEERED_WAVES = 8
+"""Calls for each that may be in flight from which a steered run takes more than one round: below that, waiting for
+the slowest ones once more costs more than is learnt."""
+FIRST_SHARE = 3
+"""Of a run of fewer waves than FIRST_SHARE * LEAST_WAVES, one part in so many is its first round."""
+GROWTH = 2
+"""Each steered round makes so many times the calls of the one before it: few rounds, and what is learnt first, which
+is the most telling, is learnt early."""
 DRY_CANDIDATES = 200
 DRY_YIELD = 0.1
 """The yield has collapsed when of the last DRY_CANDIDATES records asked for fewer than this share were accepted."""
@@ -40,7 +48,8 @@ def round_calls(
 
     Sized by the acceptance rate of the latest rounds, plus one standard deviation so that a run does not end in
     many tiny rounds. Never more than what remains plus one batch a worker: should every record be good all of a
-    sudden, no more than that is paid for in vain.
+    sudden, no more than that is paid for in vain. A steered run (`--diversity` above 0) grows from round to round
+    instead of asking for everything at once, for its plan learns between them.
     """
     if not outcomes and settings.pilot:
         return [batch] * min(settings.pilot, math.ceil(remaining / batch))
@@ -50,7 +59,22 @@ def round_calls(
     need = min(need + slack, remaining + batch * settings.concurrency)
     full, rest = divmod(need, batch)
     most = max(MOST_RECORDS // batch, LEAST_WAVES * settings.concurrency)
-    return ([batch] * full + ([rest] if rest else []))[:most]
+    asked = ([batch] * full + ([rest] if rest else []))[:most]
+    return asked[: _steered(outcomes, settings, len(asked))]
+
+
+def _steered(outcomes: Sequence[RoundOutcome], settings: SynthesisSettings, calls: int) -> int:
+    """How many of the `calls` that are needed the next round makes, so that later ones can be steered.
+
+    A batch endpoint takes hours for a round, however small, so there nothing is cut.
+    """
+    workers = settings.concurrency
+    if not settings.diversity_factor or settings.batch_api or calls < STEERED_WAVES * workers:
+        return calls
+    least = min(LEAST_WAVES * workers, math.ceil(calls / FIRST_SHARE))
+    size = max(least, GROWTH * outcomes[-1].calls if outcomes else 0)
+    # What would be left is done at once where it is less than another round of this size.
+    return size if calls - size >= size else calls
 
 
 def batch_size(outcomes: Sequence[RoundOutcome], settings: SynthesisSettings) -> int:
@@ -121,11 +145,12 @@ def _dry(outcomes: Sequence[RoundOutcome]) -> tuple[StopReason, Message] | None:
     losses = latest.rejected | {reason: n for reason, n in latest.missing.items() if reason not in NO_REPLY}
     worst = max(losses, key=lambda reason: losses[reason], default="-")
     share = round(100 * losses.get(worst, 0) / candidates)
-    advice = (
-        say("raise diversity, add seeds or lower the count")
-        if worst.startswith("dedup.")
-        else say("look at the rejected records and mend the schema, the guidelines or the model")
-    )
+    if worst.startswith("dedup."):
+        advice = say("raise diversity, add seeds or lower the count")
+    elif worst.startswith("judge."):
+        advice = say("read the judge's reasons in the rejected records, and mend the guidelines or lower --min-quality")
+    else:
+        advice = say("look at the rejected records and mend the schema, the guidelines or the model")
     return "dry", say(
         "The yield collapsed: of the last {n} candidates {share} % were lost to {reason}: {advice}.",
         n=candidates,

@@ -158,9 +158,11 @@ def _alternatives(schema: dict[str, Any], place: Place) -> Field:
     options = schema[keyword]
     if not isinstance(options, list) or not options:
         raise place.problem(say('"{keyword}" must be a list of at least one schema.', keyword=keyword))
-    about = ("title", "description", "examples", "example", "default")
+    about = ("title", "description", "examples", "example", "default", "discriminator")
     beside = {k: v for k, v in schema.items() if k != keyword and k not in about}
     values = [field_of({**beside, "allOf": [option]} if beside else option, "", place) for option in options]
+    if isinstance(tag := schema.get("discriminator"), dict):
+        values = [_tagged(value, tag.get("propertyName")) for value in values]
     if keyword == "oneOf":
         _check_apart(values, place)
     flat = [inner for value in values for inner in (value.any_of or (value,))]
@@ -169,6 +171,17 @@ def _alternatives(schema: dict[str, Any], place: Place) -> Field:
     if not rest:
         return flat[0]
     return _nullable(rest[0], null) if len(rest) == 1 else _union(rest, null)
+
+
+def _tagged(value: Field, tag: Any) -> Field:
+    """`value` with its field `tag` required, as a `discriminator` has it (OpenAPI 3.1, 4.8.25), even where the field
+    has a default: Pydantic takes no record without it."""
+    return value.model_copy(
+        update={
+            "fields": tuple(f.model_copy(update={"required": True}) if f.name == tag else f for f in value.fields),
+            "any_of": tuple(_tagged(option, tag) for option in value.any_of),
+        }
+    )
 
 
 def _check_apart(values: list[Field], place: Place) -> None:

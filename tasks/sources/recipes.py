@@ -15,7 +15,7 @@ from datasynth.tasks.sources.dialects import parse_record_schema
 from datasynth.tasks.sources.documents import is_absent, plain_json, read_json, read_text, unreadable
 from datasynth.tasks.sources.guidelines import Guidelines, readable_guidelines
 from datasynth.tasks.sources.records import named, named_records
-from datasynth.tasks.sources.seeds import Named, usable_seeds
+from datasynth.tasks.sources.seeds import Named, usable_seeds, without_nulls
 from datasynth.tasks.storage.store import Store
 
 SCHEMA = "04_复刻指南/DATA_SCHEMA.json"
@@ -49,7 +49,8 @@ def read_recipe(settings: SynthesisSettings) -> Recipe:
         )
     if analysis and not schema.description:
         schema = schema.model_copy(update={"description": analysis.purpose()})
-    seeds, problems = usable_seeds(_seeds(settings, schema, analysis), schema)
+    given, notes = without_nulls(_seeds(settings, schema, analysis), schema)
+    seeds, problems = usable_seeds(given, schema)
     guidelines = analysis.guidelines() if analysis else Guidelines()
     if settings.guidelines is not None:
         guidelines = Guidelines(settings.guidelines)
@@ -59,6 +60,7 @@ def read_recipe(settings: SynthesisSettings) -> Recipe:
         schema_document={"fields": document} if isinstance(document, list) else document,
         seeds=seeds,
         seed_problems=problems,
+        seed_notes=notes,
         guidelines=guidelines.text,
         guidelines_left_out=guidelines.left_out,
         language=_language(schema, seeds, guidelines.text),

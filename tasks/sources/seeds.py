@@ -1,11 +1,14 @@
 """Which seeds a run can learn from, and why the others were left out."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import SeedProblem
-from datasynth.schemas.record import RecordSchema, content_digest
+from datasynth.schemas.record import Field, RecordSchema, content_digest
+from datasynth.tasks.detect.roles import INPUT, called
 from datasynth.tasks.sources.placeholders import counted, placeholders
 from datasynth.tasks.validate.findings import path_text
 from datasynth.tasks.validate.validator import RecordValidator
@@ -44,6 +47,38 @@ def usable_seeds(
         SeedProblem(seed=named[at][0], field=problems[at][0], reason=problems[at][1]) for at in sorted(problems)
     )
     return tuple(seeds), tuple(left_out)
+
+
+def without_nulls(named: Sequence[Named], schema: RecordSchema) -> tuple[list[Named], tuple[Message, ...]]:
+    """`named` with "" for the nulls that say the same, and a sentence for each field in which there were any.
+
+    An instruction without an input has null or "" there, as the tool that wrote the data set had it. So null is read
+    as "" where the schema wants a text and takes an empty one, and either another seed has "" there, or the field is,
+    by its name, the input or context that an example may do without. Any other null may be a value that is missing,
+    and stays a misfit.
+    """
+    takers = [field for field in schema.asked if _takes_empty(field)]
+    optional = {field.name for field in called(INPUT, takers)}
+    optional |= {field.name for field in takers if any(seed.get(field.name) == "" for _, seed in named)}
+    nulls = [[key for key, value in seed.items() if value is None and key in optional] for _, seed in named]
+    filled = [(name, seed | dict.fromkeys(keys, "")) for (name, seed), keys in zip(named, nulls, strict=True)]
+    counts = Counter(chain.from_iterable(nulls))
+    return filled, tuple(
+        say(
+            "{field}: null is read as an empty text, for the schema wants a text (seeds: {count}).",
+            field=field.name,
+            count=f"{counts[field.name]:,}",
+        )
+        for field in takers
+        if counts[field.name]
+    )
+
+
+def _takes_empty(field: Field) -> bool:
+    """Whether "" is a value of the field and null is none, nor as good as leaving the field out."""
+    limited = field.min_length or field.pattern is not None or field.format is not None
+    listed = field.enum is None or "" in field.enum
+    return field.type == "string" and field.required and not field.nullable and not limited and listed
 
 
 def _placeholder_problems(seeds: Sequence[dict[str, Any]], schema: RecordSchema) -> dict[int, tuple[str, Message]]:

@@ -28,6 +28,7 @@ from datasynth.tasks.validate.findings import (
     Rows,
     json_text,
     path_text,
+    shortened,
 )
 from datasynth.tasks.validate.scalars import NOTHING, SCALARS, fault_sentence
 
@@ -67,7 +68,8 @@ class Column:
         if self.key is not None:
             keys, order = (*keys, self.key), (*order, self.ordinal)
         shown = None if value is NOTHING else json_text(value)
-        quoted = "" if value is NOTHING else json_text(value, QUOTED_CHARACTERS)
+        # What was cut to more characters comes out the same when it is cut again.
+        quoted = "" if shown is None else shortened(shown, QUOTED_CHARACTERS)
         message = sentence(path_text(keys), quoted)
         site.findings.problems.append(Problem(site.rows.record(i), order, keys, check, shown, message))
 
@@ -173,4 +175,5 @@ class Table:
         for n, which, i in failures(self.schema, pl.DataFrame(frame)):
             column, part = self.checked[n]
             check = part.checks[which]
-            column.report(site, i, check.name, places[n][i], check.sentence)
+            value = places[n][i]
+            column.report(site, i, check.name, value, check.sentence_for(value))

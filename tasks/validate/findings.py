@@ -101,10 +101,14 @@ def storable_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+ENCODE: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""Made once: `json.dumps` makes an encoder for every call with options."""
+
+
 def json_text(value: Any, limit: int = VALUE_CHARACTERS) -> str:
     """`value` as JSON text of at most `limit` characters, for people: whatever it is, it does not raise."""
     try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        text = ENCODE(value)
     except (ValueError, TypeError, RecursionError):
         # Integers of more than 4,300 digits, keys that are no text, nesting beyond the interpreter's limit.
         text = f"<{type(value).__name__}>"

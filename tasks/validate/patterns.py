@@ -4,7 +4,6 @@ Patterns are ECMA-262's, so `$` is the end of the text and not also the place be
 `\\s` know all of Unicode.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 import polars as pl
@@ -50,24 +49,26 @@ class Pattern:
             ) from error
 
     def matches(self, column: pl.Expr) -> pl.Expr:
-        """Where the pattern is found, or the search was stopped."""
+        """Where the pattern is found before the search is stopped."""
         if self.linear:
             return column.str.contains(self.text)
-        return column.map_batches(lambda texts: _judged(map(self._is_in, texts)), return_dtype=pl.Boolean)
+        return column.map_batches(
+            lambda texts: pl.Series([text is None or self._is_in(text) for text in texts], dtype=pl.Boolean),
+            return_dtype=pl.Boolean,
+        )
 
-    def decides(self, column: pl.Expr) -> pl.Expr:
-        """Where `matches`, which must have been asked before, came to an end by itself."""
-        stopped = self._undecided
-        return column.map_batches(lambda texts: _judged(t not in stopped for t in texts), return_dtype=pl.Boolean)
+    def gave_up(self, text: str) -> bool:
+        """Whether the search of `text`, which `matches` must have been asked of before, was stopped."""
+        return text in self._undecided
 
-    def _is_in(self, text: str | None) -> bool:
-        if text is None or text in self._undecided:
-            return True
+    def _is_in(self, text: str) -> bool:
+        if text in self._undecided:
+            return False
         try:
             return self._search(text, timeout=SECONDS, concurrent=True) is not None
         except TimeoutError:
             self._undecided.add(text)
-            return True
+            return False
 
 
 def _suits_rust(pattern: str) -> bool:
@@ -80,7 +81,3 @@ def _suits_rust(pattern: str) -> bool:
 
 def _end_of_text(found: regex.Match[str]) -> str:
     return r"\Z" if found[0] == "$" else found[0]
-
-
-def _judged(verdicts: Iterator[bool]) -> pl.Series:
-    return pl.Series(list(verdicts), dtype=pl.Boolean)

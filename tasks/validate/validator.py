@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 import polars as pl
@@ -52,6 +52,14 @@ class Verdicts:
         """The problems of each refused record, ascending."""
         for row, problems in groupby(self.found, key=lambda problem: problem.row):
             yield row, list(problems)
+
+
+class Rules(Protocol):
+    """Checks on records that already fit their schema: `ContentRules`, or those of `tasks/quality`."""
+
+    def check(self, records: Sequence[dict[str, Any] | None]) -> Sequence[Problem]:
+        """The problems of `records`, by row and field; None among them is passed over."""
+        ...
 
 
 class RecordValidator:
@@ -102,17 +110,19 @@ def judge(
     detection: Detection | None = None,
     *,
     may_be_blank: Collection[str] = (),
+    quality: Rules | None = None,
 ) -> pl.DataFrame:
     """Validates candidates (frame `Candidates`): gives frame `Judged`, in the same order.
 
     Only `schema.asked` is judged and kept. A record that fits the schema must also make sense as training data:
-    see `ContentRules`.
+    see `ContentRules`, and `quality` for what else is looked at.
 
     Args:
         candidates: records as JSON text.
         schema: the recipe's record schema.
         detection: the kind of data, whose roles name the conversation, the response and so on.
         may_be_blank: required text fields that may be blank, such as those that are blank in the seeds.
+        quality: the content checks of the run (`tasks/quality`), for records that passed all else.
 
     Raises:
         InputError: a constraint of the schema makes no sense.
@@ -124,6 +134,8 @@ def judge(
     verdicts = RecordValidator(asked, uncounted=ours).check([_parsed(text) for text in texts])
     rules = ContentRules(asked, detection.roles if detection else {}, may_be_blank=may_be_blank)
     verdicts = with_content(verdicts, rules)
+    if quality is not None:
+        verdicts = with_content(verdicts, quality)
     reasons = dict(verdicts.by_row())
     records = [
         text if record is None else orjson.dumps(record).decode()
@@ -160,7 +172,7 @@ def accept_all(candidates: pl.DataFrame) -> pl.DataFrame:
     return candidates.with_columns(pl.lit(0, dtype=pl.Int64).alias("repairs"), *nothing)
 
 
-def with_content(verdicts: Verdicts, rules: ContentRules) -> Verdicts:
+def with_content(verdicts: Verdicts, rules: Rules) -> Verdicts:
     """`verdicts` after the records that fit the schema were held against `rules` too."""
     more = rules.check(verdicts.records)
     if not more:

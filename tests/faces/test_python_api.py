@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 from small_inputs import FIELDS, SEEDS
 
 import datasynth
@@ -160,3 +161,21 @@ def test_a_parsed_reply_that_repeats_a_seed_leaves_it_out(tmp_path: Path):
     assert (result.success, result.dedup_count) == (False, 1)
     assert "a duplicate of seed 1" in result.error
     assert not (tmp_path / "out.json").exists()
+
+
+class Fact(BaseModel):
+    question: str
+    answer: int
+
+
+def test_a_pydantic_model_is_as_good_as_its_json_schema(tmp_path: Path):
+    synthesizer, seeds = InteractiveSynthesizer(), [Fact(question="Two and two?", answer=4)]
+    prepared = synthesizer.prepare_synthesis(Fact, seeds, count=3)
+    assert prepared == synthesizer.prepare_synthesis(Fact.model_json_schema(), [seeds[0].model_dump()], count=3)
+    reply = '[{"question": "Three and three?", "answer": 6}, {"question": "And?", "answer": "?"}]'
+    result = synthesizer.parse_result(reply, Fact, tmp_path / "out.json", seeds)
+    assert (result.generated_count, result.failed_count) == (1, 1)
+
+
+def test_an_estimate_takes_a_pydantic_model():
+    assert SynthEngine(provider="simulated").estimate(target_count=10, record_schema=Fact).calls == 2

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 
 from datasynth.tasks.llm.simulated.grammar import Words
-from datasynth.tasks.llm.simulated.knobs import RECORD_FAULTS, Knobs
+from datasynth.tasks.llm.simulated.knobs import CONTENT_FAULTS, RECORD_FAULTS, Knobs
 from datasynth.tasks.llm.simulated.reading import Reading
 from datasynth.tasks.llm.simulated.shapes import Node
+from datasynth.tasks.llm.simulated.spoiled import spoilt
 
 WORD = re.compile(r"[㐀-鿿]{2}|[A-Za-z]{3,}")
 
@@ -21,7 +22,7 @@ def any_record_fault(knobs: Knobs) -> bool:
 
 
 def damaged_records(records: list[Any], reading: Reading, knobs: Knobs, draw: random.Random) -> list[Any]:
-    """`records`, some repeated, nearly repeated or made invalid, as the knobs' rates say."""
+    """`records`, some repeated, nearly repeated, made invalid or spoilt, as the knobs' rates say."""
     rates = [getattr(knobs, f"rate_{fault}") for fault in RECORD_FAULTS]
     result: list[Any] = []
     for record in records:
@@ -29,6 +30,8 @@ def damaged_records(records: list[Any], reading: Reading, knobs: Knobs, draw: ra
         earlier = [*result, *reading.material.seeds]
         if fault == "invalid":
             result.append(invalid(record, reading.record, draw))
+        elif fault in CONTENT_FAULTS:
+            result.append(spoilt(record, fault, reading))
         elif fault and earlier:
             again = copy.deepcopy(draw.choice(earlier))
             result.append(again if fault == "duplicate" else nearly(again, reading.words, draw))

@@ -44,6 +44,18 @@ class Knobs:
     rate_duplicate: float = _knob(0.0, "Record is an earlier one of its reply, or a seed, again.")
     rate_near_duplicate: float = _knob(0.0, "Record is an earlier one of its reply, or a seed, with one word changed.")
     rate_invalid: float = _knob(0.0, "Record breaks its schema.")
+    rate_declined: float = _knob(0.0, "Record whose answer declines.")
+    rate_boilerplate: float = _knob(0.0, "Record in which the model speaks of itself.")
+    rate_placeholder: float = _knob(0.0, "Record with a placeholder in its answer.")
+    rate_foreign: float = _knob(0.0, "Record whose answer is in another language.")
+    rate_echo: float = _knob(0.0, "Record whose answer is its question.")
+    rate_loop: float = _knob(0.0, "Record whose answer ends in a loop.")
+    rate_personal: float = _knob(0.0, "Record with personal data in its answer.")
+    collapse: float = _knob(
+        0.0, "Share of records that are favourite answers: few a niche; only an aim, or what is to be avoided, helps."
+    )
+    rate_poor: float = _knob(0.0, "Record that every judge scores low.")
+    judge_noise: float = _knob(0.0, "Points by which a judge's score may be off, either way.")
     bad_request: bool = _knob(False, "Every request is answered 400 with an explanation.")
     reject_parameters: tuple[str, ...] = _knob((), "Parameters answered 400 by name, such as temperature,thinking.")
     api_key: str | None = _knob(None, "The only key accepted; another is answered 401.")
@@ -74,14 +86,18 @@ class Knobs:
 
 REQUEST_FAULTS = ("429", "529", "500", "503", "reset", "hang", "half")
 REPLY_FAULTS = ("truncated", "malformed", "empty", "refusal", "tool_call", "wrapped")
-RECORD_FAULTS = ("duplicate", "near_duplicate", "invalid")
+CONTENT_FAULTS = ("declined", "boilerplate", "placeholder", "foreign", "echo", "loop", "personal")
+RECORD_FAULTS = ("duplicate", "near_duplicate", "invalid", *CONTENT_FAULTS)
+JUDGED_FAULTS = ("poor",)
 
 TYPES: dict[str, Any] = typing.get_type_hints(Knobs)
 """The type of each knob, for whoever turns knobs into flags or a form."""
 
 
 def _check(knobs: Knobs) -> None:
-    for group in (REQUEST_FAULTS, REPLY_FAULTS, RECORD_FAULTS):
+    if not 0 <= knobs.collapse <= 1:
+        raise InputError("{name} is {rate}; a probability from 0 to 1 is needed.", name="collapse", rate=knobs.collapse)
+    for group in (REQUEST_FAULTS, REPLY_FAULTS, RECORD_FAULTS, JUDGED_FAULTS):
         rates = {f"rate_{fault}": getattr(knobs, f"rate_{fault}") for fault in group}
         for name, rate in rates.items():
             if not 0 <= rate <= 1:
@@ -92,7 +108,16 @@ def _check(knobs: Knobs) -> None:
                 names=", ".join(name for name, rate in rates.items() if rate),
                 total=round(total, 4),
             )
-    for name in ("latency", "jitter", "batch_seconds", "capacity", "requests_per_minute", "retry_after", "stop_after"):
+    for name in (
+        "latency",
+        "jitter",
+        "judge_noise",
+        "batch_seconds",
+        "capacity",
+        "requests_per_minute",
+        "retry_after",
+        "stop_after",
+    ):
         value = getattr(knobs, name)
         if value is not None and value < 0:
             raise InputError("{name} is {value}; give 0 or more.", name=name, value=value)

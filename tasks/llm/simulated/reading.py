@@ -21,6 +21,8 @@ COUNTS = (
 )
 AIM_HEADING = re.compile(r"^\s*(?:#+\s*|\*\*)?[^\n]{0,20}?(?:\baims?\b|目标)[^\n]{0,20}$", re.IGNORECASE | re.MULTILINE)
 AIM_LINE = re.compile(r"^\s*[-*]\s*`?([\w.\-\[\]]+)`?\s*[:=：]\s*(.+?)\s*$")
+WRITTEN_HEADING = re.compile(r"^#+[^\n]*(?:already written|已经写过)[^\n]*$", re.IGNORECASE | re.MULTILINE)
+QUOTED_LINE = re.compile(r'^\s*[-*]\s*(".*")\s*$')
 LANGUAGE_RULE = re.compile(r"\bWrite in (\w+),|记录一律用(\S+?)撰写")
 MOST = 500
 """Records in one reply, whatever a prompt says."""
@@ -39,6 +41,8 @@ class Reading:
     material: Material
     aims: dict[str, Any]
     words: Words
+    written: tuple[str, ...] = ()
+    """Beginnings of texts that are quoted as written already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ def read_prompt(system: str, user: str, schema: bytes) -> Reading:
         material=Material(seeds, words),
         aims=aims_of(tail.prose),
         words=words,
+        written=written_in(tail.prose),
     )
 
 
@@ -99,6 +104,18 @@ def aims_of(text: str) -> dict[str, Any]:
             if found := AIM_LINE.match(line):
                 aims[found[1]] = _value(found[2])
     return aims
+
+
+def written_in(text: str) -> tuple[str, ...]:
+    """The quoted lines under a heading that speaks of what is written already, up to the next heading."""
+    found = []
+    for heading in WRITTEN_HEADING.finditer(text):
+        for line in text[heading.end() :].splitlines():
+            if line.startswith("#"):
+                break
+            if quoted := QUOTED_LINE.match(line):
+                found.append(str(_value(quoted[1])).removesuffix("…").strip())
+    return tuple(filter(None, found))
 
 
 def _value(text: str) -> Any:

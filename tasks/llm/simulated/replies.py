@@ -11,8 +11,10 @@ import orjson
 from datasynth.tasks.llm.simulated.canned import canned_reply
 from datasynth.tasks.llm.simulated.damage import any_record_fault, damaged_records, malformed, wrapped
 from datasynth.tasks.llm.simulated.faults import Fate
+from datasynth.tasks.llm.simulated.favourites import collapsed
 from datasynth.tasks.llm.simulated.grammar import seeded
 from datasynth.tasks.llm.simulated.invent import Inventor
+from datasynth.tasks.llm.simulated.judging import asks_for_scores, scores_reply
 from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.llm.simulated.reading import Reading, read_prompt
 
@@ -65,7 +67,13 @@ def answer(ask: Ask, content: bytes, knobs: Knobs, fate: Fate) -> Answer:
     if fate.reply == "tool_call":
         return Answer("", "tool")
     draw = seeded(knobs.seed, content)
-    text = _canned(ask, knobs, fate, draw) if knobs.canned else None
+    if asks_for_scores(ask.system, ask.schema):
+        if fate.reply == "refusal":
+            return Answer("Simulated judge: it declines to judge.", "refusal")
+        text = scores_reply(ask.user, knobs, draw)
+        text = malformed(text, fate.draw) if fate.reply == "malformed" else text
+    else:
+        text = _canned(ask, knobs, fate, draw) if knobs.canned else None
     if text is None:
         reading = read_prompt(ask.system, ask.user, ask.schema)
         if fate.reply == "refusal":
@@ -88,7 +96,7 @@ def _text(reading: Reading, knobs: Knobs, fate: Fate, draw: random.Random, *, ba
     inventor = Inventor(reading, draw.random)
     if reading.wrapper is None:
         return orjson.dumps(inventor.record()).decode()
-    records: list[Any] = inventor.records(reading.count)
+    records: list[Any] = collapsed(reading, inventor, knobs, draw) if knobs.collapse else inventor.records(reading.count)
     if any_record_fault(knobs):
         # As the records themselves: the same request meets the same damage, however often it is asked.
         records = damaged_records(records, reading, knobs, draw)

@@ -17,7 +17,7 @@ from datasynth.tasks.llm.simulated.model import Model, RefusedError
 from datasynth.tasks.llm.simulated.openai_batches import OpenAIBatches
 from datasynth.tasks.llm.simulated.openai_wire import OPENAI
 from datasynth.tasks.llm.simulated.replies import Ask
-from datasynth.tasks.llm.simulated.wire import Wire
+from datasynth.tasks.llm.simulated.wire import Billed, MalformedError, Wire
 
 SIMULATED = {"x-datasynth-simulated": "1"}
 JSON = "application/json"
@@ -42,6 +42,7 @@ class Server:
         add = self.app.router.add_route
         add("POST", "/v1/messages", self._speaking(ANTHROPIC, self._answer))
         add("POST", "/v1/chat/completions", self._speaking(OPENAI, self._answer))
+        add("POST", "/v1/embeddings", self._speaking(OPENAI, self._embeddings))
         add("GET", "/v1/models", self._models)
         add("GET", "/_stats", self._stats)
         add("POST", "/_reset", self._reset)
@@ -154,6 +155,23 @@ class Server:
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
+
+    async def _embeddings(self, request: web.Request, wire: Wire) -> web.StreamResponse:
+        # NumPy, which no other route needs.
+        from datasynth.tasks.llm.simulated.embeddings import embeddings_reply  # noqa: PLC0415
+
+        raw = await request.read()
+        body = _json(raw)
+        self._check_load(self.model.knobs)
+        try:
+            reply = embeddings_reply(body)
+        except MalformedError as error:
+            raise RefusedError(400, str(error)) from error
+        self.model.tally.paid(raw, Billed(reply["usage"]["prompt_tokens"], 0))
+        self.model.tally.by_status["200"] += 1
+        return web.Response(
+            body=orjson.dumps(reply), headers=self._headers(wire, self.model.next_id()), content_type=JSON
+        )
 
     async def _models(self, request: web.Request) -> web.Response:
         if "anthropic-version" in request.headers:

@@ -1,5 +1,6 @@
 import pytest
 
+from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import DataKind, Detection
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.tasks.dedup.index import DedupSettings, NearDuplicateIndex
@@ -24,6 +25,31 @@ def test_an_instruction_is_compared_on_its_own_too():
     assert list(found) == ["record", "instruction"]
     assert found["record"].text({"id": "7", "instruction": "Ask", "response": "Tell"}) == "Ask\nTell"
     assert found["instruction"].text({"id": "7", "instruction": "Ask", "response": "Tell"}) == "Ask"
+
+
+def test_fields_named_by_the_user_alone_make_a_duplicate():
+    level, number = Field(name="level", enum=("a", "b")), Field(name="n", type="integer")
+    detection = Detection(kind="instruction_response", roles={"instruction": "instruction", "response": "response"})
+    found = views_for(schema("instruction", "response", level, number), detection, ("response", "n", "response"))
+    assert [view.name for view in found] == ["record", "response", "n"]
+    index = NearDuplicateIndex(DedupSettings(), found)
+    records = [
+        {"instruction": "How far is it?", "response": "Three miles.", "level": "a", "n": 1},
+        {"instruction": "How far is it?", "response": "No idea at all.", "level": "a", "n": 2},
+        {"instruction": "What runs a horse before breakfast?", "response": "three miles", "level": "a", "n": 3},
+        {"instruction": "Who comes?", "response": "Nobody that I know of.", "level": "a", "n": 2},
+    ]
+    matches = index.screen(records, list("abcd"))
+    assert [match and (match.id, match.view) for match in matches] == [None, None, ("a", "response"), ("b", "n")]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("colour", "instruction, level"), ("level", "few values"), ("id", "no field")]
+)
+def test_a_field_that_is_not_there_or_only_a_choice_cannot_make_a_duplicate(name, words):
+    record_schema = schema("id", "instruction", Field(name="level", enum=("a", "b")))
+    with pytest.raises(InputError, match=words):
+        views_for(record_schema, Detection(kind="generic"), (name,))
 
 
 def test_an_instruction_counts_together_with_its_input():

@@ -343,3 +343,24 @@ async def test_a_stream_that_ends_before_its_message_does_is_no_reply() -> None:
 def test_each_protocol_has_its_client() -> None:
     assert isinstance(client("anthropic", "m"), AnthropicClient)
     assert isinstance(client("moonshot", "m"), OpenAIClient)
+
+
+@pytest.mark.parametrize(
+    ("error", "miss", "remedy"),
+    [
+        ({"code": 429, "message": "upstream is busy"}, "rate_limited", "wait"),
+        ({"code": 401, "message": f"no user for {KEY}"}, "bad_request", "stop_run"),
+        ({"code": "upstream", "message": "failed"}, "server_error", "retry"),
+        ("failed", "server_error", "retry"),
+    ],
+)
+def test_an_error_within_a_200_is_a_failure_of_what_it_names(error: Any, miss: str, remedy: str) -> None:
+    async def ask() -> CallFailure:
+        async with answering(always(200, {"error": error}), "openai") as model:
+            with pytest.raises(CallFailure) as caught:
+                await model.send(ASK)
+            return caught.value
+
+    failure = asyncio.run(ask())
+    assert (failure.miss, failure.remedy, failure.maybe_billed) == (miss, remedy, True)
+    assert KEY not in failure.detail

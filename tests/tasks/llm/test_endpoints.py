@@ -74,3 +74,11 @@ def test_a_provider_without_a_default_model_asks_for_one(name: str) -> None:
 def test_another_address_serves_other_models_so_it_asks_for_one() -> None:
     with pytest.raises(InputError, match="--model"):
         resolved({"OPENAI_API_KEY": KEY}, provider="openai", base_url="http://localhost:1/v1")
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@gateway/v1", "https://token@gateway:8000/v1"])
+def test_a_secret_in_the_base_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InputError, match="user name or a password") as caught:
+        resolved(provider="vllm", model="m", base_url=url)
+    assert "secret" not in str(caught.value)
+    assert "token" not in str(caught.value)

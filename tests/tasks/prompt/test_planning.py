@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.prompt.planning import aims, attributes, plan_calls
+from datasynth.tasks.archive.attributes import attributes
+from datasynth.tasks.prompt.planning import aims, plan_calls
 
 GENERIC = Detection(kind="generic")
 Examples = Callable[[str], Recipe]

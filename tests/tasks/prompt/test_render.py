@@ -341,3 +341,47 @@ def test_what_a_recipe_brings_is_never_taken_for_a_template(text: str) -> None:
     static = static_prompt(recipe, Detection(kind="preference", roles={"chosen": text}), ANY)
     assert f"(`{text}`)" in static
     assert text.strip() in static
+
+
+@pytest.mark.parametrize(
+    ("language", "heading"), [("en", "## Already written"), ("zh", "## 已经写过的内容"), ("fr", "## Already written")]
+)
+def test_what_is_written_already_is_quoted_line_by_line_before_the_aim(language: str, heading: str) -> None:
+    call = PlannedCall(index=0, asked=2, aim={"topic": "bus"}, avoid=('How "do" I…', "Which bus"))
+    said = call_prompt(_recipe(language=language), GENERIC, call)
+    assert '- "How \\"do\\" I…"\n- "Which bus"\n' in said
+    aim = "## 目标" if language == "zh" else "## Aim"
+    assert 0 <= said.index(heading) < said.index("Which bus") < said.index(aim)
+
+
+def test_a_call_that_knows_of_nothing_written_says_nothing_of_it() -> None:
+    said = call_prompt(_recipe(), GENERIC, PlannedCall(index=0, asked=2))
+    assert "Already written" not in said
+    assert "below 10 %" not in said
+    assert "below 10 %" in call_prompt(_recipe(), GENERIC, PlannedCall(index=0, asked=2, unlikely=True))
+
+
+@given(texts=st.lists(st.text() | st.sampled_from(INJECTIONS), min_size=1, max_size=3))
+def test_no_excerpt_adds_a_line_of_its_own_or_leaves_its_quotes(texts: list[str]) -> None:
+    call, plain = (PlannedCall(index=0, asked=1, avoid=avoid) for avoid in (tuple(texts), ("plain",) * len(texts)))
+    lines, expected = (call_prompt(_recipe(), GENERIC, c).split("\n") for c in (call, plain))
+    assert len(lines) == len(expected)
+    for line, other in zip(lines, expected, strict=True):
+        assert line == other or (other == '- "plain"' and isinstance(json.loads(line.removeprefix("- ")), str))
+
+
+@given(name=st.text(min_size=1) | st.sampled_from(INJECTIONS), value=st.text() | st.sampled_from(INJECTIONS))
+def test_no_attribute_of_the_users_adds_a_line_of_its_own(name: str, value: str) -> None:
+    call, plain = (PlannedCall(index=0, asked=1, aim=aim) for aim in ({name: value}, {"tone": "plain"}))
+    lines, expected = (call_prompt(_recipe(), GENERIC, c).split("\n") for c in (call, plain))
+    assert [a for a in lines if not a.startswith("- ")] == [b for b in expected if not b.startswith("- ")]
+
+
+def test_a_length_is_aimed_at_in_words() -> None:
+    said = [
+        call_prompt(_recipe(language=language), GENERIC, PlannedCall(index=0, asked=1, aim={"text.length": value}))
+        for language, value in (("en", "41-100"), ("en", "101+"), ("zh", "1-40"))
+    ]
+    assert "- `text` has 41 to 100 characters" in said[0]
+    assert "- `text` has at least 101 characters" in said[1]
+    assert "- `text` 的长度为 1 到 40 个字符" in said[2]

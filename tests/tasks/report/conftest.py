@@ -24,6 +24,7 @@ def lineage_of(number: int, **changes: Any) -> dict[str, Any]:
         "seeds": [0, 1],
         "aim": '{"unit":"km"}',
         "simulated": True,
+        "quality": None if number == 1 else number / 16,
     } | changes
 
 

@@ -193,3 +193,8 @@ def test_a_chinese_report_is_chinese(make_report):
     text = text_of(render_markdown(make_report(simulated=True), "zh"))
     assert "没有语言模型" in text.splitlines()[0]
     assert "asked" not in text
+
+
+def test_what_was_read_otherwise_in_the_seeds_is_told(make_report):
+    report = make_report(seed_notes=(say("{field} is null", field="*input*"),))
+    assert "*input* is null" in text_of(render_markdown(report))

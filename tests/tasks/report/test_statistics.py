@@ -1,4 +1,4 @@
-"""Field statistics and diversity figures."""
+"""Field statistics."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.tasks.report.parts import read_part, read_records, record_frame, record_parquet
-from datasynth.tasks.report.statistics import diversity, field_statistics
+from datasynth.tasks.report.statistics import field_statistics
 
 SCHEMA = RecordSchema(
     fields=(
@@ -137,25 +137,3 @@ def test_a_data_part_with_its_lineage_is_taken_as_it_is(unit_schema, unit_record
     found = field_statistics([part], unit_schema)
     assert found["total_samples"] == 12
     assert list(found["fields"]) == ["question", "steps", "answer", "unit", "grade", "source"]
-
-
-def test_the_same_text_again_lowers_distinct_1():
-    assert diversity(["a b c d"])["distinct_1"] == 1
-    assert diversity(["a b c d", "A b C d"])["distinct_1"] == 0.5
-
-
-def test_pairs_do_not_cross_texts():
-    assert diversity(["a b", "c d"])["distinct_2"] == 1
-    assert diversity(["a", "b"])["distinct_2"] == 0
-
-
-def test_chinese_is_measured_in_characters_and_other_words_in_words():
-    assert diversity(["订单 order-42 订单"]) == {"texts": 1, "tokens": 6, "distinct_1": 0.6667, "distinct_2": 0.8}
-
-
-def test_no_text_has_no_diversity():
-    assert diversity([]) == {"texts": 0, "tokens": 0, "distinct_1": 0.0, "distinct_2": 0.0}
-
-
-def test_only_so_many_tokens_are_measured():
-    assert diversity((f"w{n} x" for n in range(1000)), most_tokens=10)["tokens"] == 10

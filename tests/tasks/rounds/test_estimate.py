@@ -1,5 +1,6 @@
 """What a run should take, before it starts and after its pilot."""
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.report import Counts, Estimate, RoundOutcome, Spend
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.prices import Price
-from datasynth.tasks.rounds.estimate import estimate_after, estimate_run, estimate_without_recipe
+from datasynth.tasks.rounds.estimate import asked_for_each, estimate_after, estimate_run, estimate_without_recipe
 
 SCHEMA = RecordSchema(fields=(Field(name="question"), Field(name="answer")))
 SEEDS = tuple({"question": f"What is {n}?", "answer": "A number between many others. " * 5} for n in range(4))
@@ -76,9 +77,28 @@ def pilot(*, asked: int = 25, accepted: int = 20, **values: Any) -> RoundOutcome
 
 
 def test_a_pilot_is_scaled_to_the_whole_run() -> None:
+    scale = 1 + 180 * asked_for_each(20, 25) / 25
     assert estimate_after([pilot()], 200) == Estimate(
-        calls=50, input_tokens=15_000, output_tokens=20_000, cost_usd=5.0, basis="pilot"
+        calls=math.ceil(5 * scale),
+        input_tokens=round(1500 * scale),
+        output_tokens=round(2000 * scale),
+        cost_usd=0.5 * scale,
+        basis="pilot",
     )
+
+
+def test_a_flawless_pilot_does_not_promise_a_flawless_run() -> None:
+    assert 1.03 < asked_for_each(25, 25) < 1.06
+
+
+@pytest.mark.parametrize(("accepted", "asked"), [(250, 500), (2500, 5000), (480, 500), (15, 25), (3, 25)])
+def test_what_was_seen_outweighs_what_is_usual(accepted: int, asked: int) -> None:
+    assert asked_for_each(accepted, asked) == pytest.approx(asked / accepted, rel=0.05)
+
+
+@given(st.integers(1, 10_000), st.integers(0, 10_000))
+def test_no_record_comes_from_less_than_one_that_was_asked_for(accepted: int, lost: int) -> None:
+    assert asked_for_each(accepted, accepted + lost) >= 1
 
 
 def test_a_pilot_of_unknown_cost_leaves_the_cost_unknown() -> None:

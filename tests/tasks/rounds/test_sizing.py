@@ -59,11 +59,55 @@ def test_no_round_asks_for_more_than_what_remains_and_a_batch_a_worker(
 
 
 @given(outcomes(), st.integers(1, 5000), st.integers(1, 20), st.integers(1, 20))
-def test_a_round_after_the_pilot_asks_for_at_least_what_remains(
+def test_an_unsteered_round_after_the_pilot_asks_for_at_least_what_remains(
     done: list[RoundOutcome], remaining: int, batch: int, concurrency: int
 ) -> None:
-    asked = round_calls(done, with_(concurrency=concurrency), remaining=remaining, batch=batch)
+    asked = round_calls(done, with_(concurrency=concurrency, diversity_factor=0), remaining=remaining, batch=batch)
     assert sum(asked) >= min(remaining, MOST_RECORDS - batch)
+
+
+@given(outcomes(), st.integers(1, 5000), st.integers(1, 20), st.integers(1, 20))
+def test_a_steered_round_is_a_beginning_of_the_unsteered_one_and_never_a_small_one(
+    done: list[RoundOutcome], remaining: int, batch: int, concurrency: int
+) -> None:
+    steered, plain = (
+        round_calls(done, with_(concurrency=concurrency, diversity_factor=d), remaining=remaining, batch=batch)
+        for d in (0.5, 0)
+    )
+    assert steered == plain[: len(steered)]
+    waves = len(plain) / concurrency
+    assert len(steered) == len(plain) or len(steered) / concurrency >= min(LEAST_WAVES, waves / 3)
+
+
+def calls_by_round(calls: int, concurrency: int, **options: Any) -> list[int]:
+    """Calls of the rounds of a run in which all is well."""
+    done: list[RoundOutcome] = []
+    while (left := calls - sum(o.calls for o in done)) > 0:
+        asked = round_calls(done, with_(concurrency=concurrency, **options), remaining=5 * left, batch=5)
+        counts = Counts(asked=sum(asked), accepted=sum(asked))
+        done.append(RoundOutcome(round=len(done) + 1, calls=len(asked), counts=counts, spend=Spend()))
+    return [o.calls for o in done]
+
+
+@pytest.mark.parametrize(
+    ("calls", "concurrency", "rounds"),
+    [
+        (20, 16, [20]),
+        (100, 16, [100]),
+        (400, 32, [134, 266]),
+        (2000, 16, [128, 256, 512, 1104]),
+        (2000, 128, [667, 1333]),
+    ],
+)
+def test_a_steered_run_takes_a_few_growing_rounds_and_a_small_one_is_not_cut(
+    calls: int, concurrency: int, rounds: list[int]
+) -> None:
+    assert calls_by_round(calls, concurrency) == rounds
+
+
+@pytest.mark.parametrize("options", [{"diversity_factor": 0}, {"batch_api": True}])
+def test_what_is_not_steered_or_takes_hours_a_round_is_asked_for_at_once(options: dict[str, Any]) -> None:
+    assert calls_by_round(2000, 16, **options) == [2000]
 
 
 def test_the_first_round_asks_for_exactly_what_is_wanted() -> None:

@@ -320,3 +320,13 @@ def test_any_json_as_a_schema_is_a_recipe_or_refused_in_a_sentence(schema):
 def test_any_json_as_samples_is_a_recipe_or_refused_in_a_sentence(schema, samples):
     said = outcome(schema, samples)
     assert said == "recipe" or said.startswith(f"memory:///any/{SAMPLES}")
+
+
+def test_null_read_as_an_empty_text_is_noted_and_the_seed_used():
+    fields = [{"name": "instruction", "type": "string"}, {"name": "input", "type": "string"}]
+    seeds = [{"instruction": "Sing a song.", "input": None}, {"instruction": "Translate.", "input": "Good day"}]
+    read = recipe(record_schema={"fields": fields}, seeds=seeds)
+    assert [seed["input"] for seed in read.seeds] == ["", "Good day"]
+    assert read.seed_problems == ()
+    assert [note.text("zh")[:5] for note in read.seed_notes] == ["input"]
+    assert Recipe.model_validate_json(read.model_dump_json()) == read

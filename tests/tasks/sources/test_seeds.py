@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasynth.schemas.record import Field, RecordSchema
-from datasynth.tasks.sources.seeds import usable_seeds
+from datasynth.tasks.sources.seeds import usable_seeds, without_nulls
 
 SCHEMA = RecordSchema(
     fields=(
@@ -100,3 +100,49 @@ def test_every_seed_is_used_or_named_and_none_twice(seeds):
     assert len(usable) + len(problems) == len(seeds)
     assert len({name for name, _, _ in problems}) == len(problems)
     assert judged(*usable) == (usable, [])
+
+
+ALPACA = RecordSchema(
+    fields=(
+        Field(name="instruction", min_length=1),
+        Field(name="input"),
+        Field(name="output"),
+        Field(name="tag", required=False),
+        Field(name="level", enum=("", "easy")),
+    )
+)
+
+
+def without(*seeds: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    named, notes = without_nulls([(f"#{n}", seed) for n, seed in enumerate(seeds)], ALPACA)
+    assert [name for name, _ in named] == [f"#{n}" for n in range(len(seeds))]
+    return [seed for _, seed in named], [note.text() for note in notes]
+
+
+def test_null_for_the_input_of_an_instruction_is_an_empty_text_and_said():
+    seeds, notes = without({"instruction": "Sing.", "input": None}, {"input": "x"}, {"input": None}, {})
+    assert seeds == [{"instruction": "Sing.", "input": ""}, {"input": "x"}, {"input": ""}, {}]
+    assert notes == ["input: null is read as an empty text, for the schema wants a text (seeds: 2)."]
+
+
+def test_null_is_an_empty_text_where_another_seed_has_one():
+    assert without({"output": None, "level": None}, {"output": "", "level": ""})[0][0] == {"output": "", "level": ""}
+
+
+def test_null_for_any_other_text_may_be_missing_by_mistake_and_stays():
+    given = {"instruction": None, "output": None, "tag": None, "level": None, "more": None}
+    assert without(given, {"instruction": "", "tag": "", "more": ""}) == (
+        [given, {"instruction": "", "tag": "", "more": ""}],
+        [],
+    )
+
+
+def test_null_that_the_schema_allows_stays():
+    schema = RecordSchema(fields=(Field(name="input", nullable=True),))
+    assert without_nulls([("#1", {"input": None})], schema) == ([("#1", {"input": None})], ())
+
+
+def test_the_seeds_that_are_given_are_not_changed():
+    seed: dict[str, Any] = {"instruction": "Sing.", "input": None}
+    without(seed)
+    assert seed["input"] is None

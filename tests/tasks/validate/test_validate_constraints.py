@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pandera.polars as pa
+import polars as pl
 import pytest
 
 from datasynth.schemas.errors import InputError
+from datasynth.schemas.messages import Message
 from datasynth.schemas.record import Field, RecordSchema
+from datasynth.tasks.validate.checks import Check, Part, failures, frame_schema
 from datasynth.tasks.validate.findings import path_text
 from datasynth.tasks.validate.validator import RecordValidator
 
@@ -19,6 +23,10 @@ def found(field: Field, *values: Any) -> list[list[str]]:
         assert path_text(problem.keys) == field.name
         checks[problem.row].append(problem.check)
     return checks
+
+
+def unsaid(field: str, value: str) -> Message:
+    raise AssertionError(f"{field} {value}")
 
 
 def said(field: Field, value: Any) -> str:
@@ -180,3 +188,32 @@ def test_no_records_make_no_verdicts():
 def test_validation_switched_off_in_pandera_is_on_here(monkeypatch):
     monkeypatch.setenv("PANDERA_VALIDATION_ENABLED", "False")
     assert found(Field(name="a", min_length=2), "a") == [["min_length"]]
+
+
+def short(column: pl.Expr) -> pl.Expr:
+    return column.str.len_chars() < 3
+
+
+def test_every_check_that_fails_is_named_with_its_column_and_row():
+    text = Part(pl.String, (Check("short", short, unsaid), Check("low", lambda c: c < "b", unsaid)))
+    number = Part(pl.Int64, (Check("positive", lambda c: c > 0, unsaid),))
+    frame = pl.DataFrame({"0": ["a", None, "abc", "bcd"], "1": [0, 1, None, -1]})
+    assert list(failures(frame_schema([text, number]), frame)) == [
+        (0, 0, 2),
+        (0, 0, 3),
+        (0, 1, 3),
+        (1, 0, 0),
+        (1, 0, 3),
+    ]
+
+
+def test_a_check_that_cannot_be_made_passes_nothing():
+    schema = frame_schema([Part(pl.String, (Check("short", lambda c: c.str.to_integer() > 0, unsaid),))])
+    with pytest.raises(pa.errors.SchemaError):
+        list(failures(schema, pl.DataFrame({"0": ["not a number"]})))
+
+
+def test_a_column_of_another_type_than_the_checks_are_for_passes_nothing():
+    schema = frame_schema([Part(pl.String, (Check("short", short, unsaid),))])
+    with pytest.raises(pa.errors.SchemaError):
+        list(failures(schema, pl.DataFrame({"0": [1]})))

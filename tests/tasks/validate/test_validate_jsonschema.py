@@ -64,7 +64,7 @@ def fields(draw: st.DrawFn, name: str = "", depth: int = 2) -> Field:
         inside["any_of"] = tuple(draw(st.lists(fields("option", depth=depth - 1), min_size=1, max_size=2)))
     if draw(RARELY):
         inside["enum"] = tuple(draw(st.lists(VALUES, min_size=1, max_size=4)))
-    required, nullable = draw(st.booleans()), kind != "any" and draw(RARELY)
+    required, nullable = draw(st.booleans()), (kind != "any" or "any_of" in inside) and draw(RARELY)
     return Field(name=name, type=kind, required=required, nullable=nullable, **inside, **constraints(draw, kind))
 
 

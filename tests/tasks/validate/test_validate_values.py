@@ -115,6 +115,15 @@ def test_null_fits_a_nullable_field(kind):
     assert checks({"a": None}, field) == []
 
 
+def test_null_fits_a_nullable_choice_of_forms_and_its_json_schema():
+    field = Field(
+        name="a", type="any", nullable=True, any_of=(Field(name="", type="integer"), Field(name="", max_length=2))
+    )
+    assert checks({"a": None}, field) == []
+    assert {"type": "null"} in field.json_schema()["anyOf"]
+    assert {"type": "null"} not in field.model_copy(update={"nullable": False}).json_schema()["anyOf"]
+
+
 def test_a_nullable_field_must_be_there_all_the_same():
     assert checks({}, Field(name="a", nullable=True)) == [("a", "required")]
 
