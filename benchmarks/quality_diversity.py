@@ -70,7 +70,9 @@ def shop(channels: int = 4) -> Recipe:
     """A recipe of 24 niches for each of the channels, and six seeds."""
     seeds = tuple(
         {"question": q, "answer": a, "topic": topic, "difficulty": "easy", "channel": "chat"}
-        for (q, a), topic in zip(SEEDS, ("delivery", "returns", "payment", "orders", "membership", "invoices"), strict=True)
+        for (q, a), topic in zip(
+            SEEDS, ("delivery", "returns", "payment", "orders", "membership", "invoices"), strict=True
+        )
     )
     fields = (*FIELDS[:-1], Field(name="channel", enum=FIELDS[-1].enum[:channels] if FIELDS[-1].enum else None))
     return Recipe(name="shop", record_schema=RecordSchema(fields=fields), seeds=seeds)
@@ -131,9 +133,8 @@ class Trial:
 
     def __init__(self, recipe: Recipe, way: Way, knobs: Knobs, *, seed: int, concurrency: int = 16) -> None:
         self.recipe, self.way, self.knobs = recipe, way, knobs
-        self.settings = SynthesisSettings(
-            analysis_dir="-", diversity_factor=way.diversity, random_seed=seed, batch_size=BATCH, concurrency=concurrency
-        )
+        told = {"analysis_dir": "-", "diversity_factor": way.diversity, "random_seed": seed}
+        self.settings = SynthesisSettings.model_validate(told | {"batch_size": BATCH, "concurrency": concurrency})
         self.detection: Detection = detect_kind(recipe.record_schema, recipe.seeds)
         self.archive = new_archive(recipe, self.detection, self.settings)
         spread = self.settings.model_copy(update={"diversity_factor": 0.5})
@@ -151,7 +152,9 @@ class Trial:
             asked = round_calls(self.outcomes, self.settings, remaining=left * BATCH, batch=BATCH)
             self._round(len(self.outcomes) + 1, asked)
             counts = Counts(asked=sum(asked), accepted=sum(asked))  # so that no call is added for what was refused
-            self.outcomes.append(RoundOutcome(round=len(self.outcomes) + 1, calls=len(asked), counts=counts, spend=Spend()))
+            self.outcomes.append(
+                RoundOutcome(round=len(self.outcomes) + 1, calls=len(asked), counts=counts, spend=Spend())
+            )
         return self.tally
 
     def _round(self, number: int, asked: list[int]) -> None:

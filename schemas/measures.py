@@ -38,7 +38,7 @@ class Distribution(Frozen):
 
     name: str
     what: Literal["category", "number", "length", "items"]
-    """`length`: characters of a text, or of all texts in a list; `items`: of a list, such as turns of a conversation."""
+    """`length`: characters of a text, or of all texts in a list; `items`: of a list, such as a conversation's turns."""
     labels: tuple[str, ...]
     """Of the bins, in order: values, `low-high` with both included, or `low+` for all from there on."""
     seeds: tuple[int, ...]

@@ -15,8 +15,8 @@ import pytest
 
 import datasynth
 from datasynth.cli import main
-from datasynth.cli.setting import given
 from datasynth.cli.program import MODULES
+from datasynth.cli.setting import given
 from datasynth.schemas.messages import Language, catalogue
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import checked_settings

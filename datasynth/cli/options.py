@@ -83,7 +83,7 @@ def _prompt_options() -> tuple[Setting, ...]:
             field="diversity_factor",
             metavar="D",
             shown="0.5",
-            help="Distance from the seeds: 0 stays close, 1 goes far; also how hard the run is steered to what is rare.",
+            help="Distance from the seeds: 0 stays close, 1 goes far; also how hard it is steered to what is rare.",
         ),
         AttributeAxes(
             "--attribute",

@@ -23,7 +23,7 @@ BEST = 8
 """Elites kept of a niche."""
 REPEATED = 32
 """Repeated things kept of a niche, and of a value; those repeated least go first."""
-PRIOR = 8
+PRIOR = 4
 """Candidates that count as evidence to the contrary where a share is estimated from few of them."""
 OPENINGS = 2_000
 """Openings counted; beyond twice as many the rarest are dropped."""
@@ -75,9 +75,7 @@ class Repeats:
 
     def rates(self) -> dict[str, float]:
         """By excerpt, the share of candidates that say it, less one standard error: chance repeats a lot once."""
-        return {
-            said: (times + 1 - math.sqrt(times + 1)) / (self.seen + PRIOR) for times, said in self.hits.values()
-        }
+        return {said: (times + 1 - math.sqrt(times + 1)) / (self.seen + PRIOR) for times, said in self.hits.values()}
 
 
 @dataclass

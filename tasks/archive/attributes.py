@@ -1,4 +1,4 @@
-"""The axes of the space that a data set is to fill: fields with few values, topics of the seeds, lengths, the user's own.
+"""The axes of the space to be filled: fields with few values, topics of the seeds, lengths, the user's own.
 
 What schema and seeds say costs nothing to find out, so it is found anew wherever it is needed; topics take a moment
 and are found once a plan.
@@ -67,11 +67,12 @@ class Attribute:
 
     name: str
     values: tuple[Any, ...]
-    """At least two, but where the user gave one. Those of a field are valid under the schema; those of lengths are `low-high` or `low+`."""
+    """At least two, but where the user gave one. Those of a field are valid under the schema; those of lengths are
+    `low-high` or `low+`."""
     open: bool = False
     """True where other values than these are welcome."""
     kind: Literal["field", "free", "topic", "length"] = "field"
-    """Where a record's value is: in its field of that name; in its aim alone; in what it speaks of; in a text's size."""
+    """Where a record's value is: in its field of that name; in its aim alone; in what it speaks of; in a length."""
     weights: tuple[float, ...] = ()
     """Share of each value in the records wanted, in any unit; empty where no share was asked for."""
     given: bool = False

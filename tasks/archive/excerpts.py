@@ -33,6 +33,8 @@ def telling_views(schema: RecordSchema, detection: Detection) -> dict[str, View]
 def excerpt(text: str) -> str:
     """The beginning of `text` as one line without control characters, ending in an ellipsis where it was cut."""
     text = " ".join(text[: 4 * WIDTH].split())
+    if text.isascii() and text.isprintable():
+        return text if len(text) <= WIDTH else text[:WIDTH].rstrip() + "…"
     width, kept = 0, []
     for character in text:
         if unicodedata.category(character)[0] == "C":

@@ -2,8 +2,8 @@
 
 A call is worth what it adds: a niche that holds little is worth more than a full one, and one where the model has run
 dry is worth little whatever it holds. That is alpha-fair sharing (Mo and Walrand 2000, "Fair end-to-end window-based
-congestion control"): each call goes where yield / (records + 1) ** alpha is greatest. A small alpha takes what the model
-gives easily, a large one evens out; `--diversity` chooses it. Shares that the user gave come before all that.
+congestion control"): each call goes where yield / (records + 1) ** alpha is greatest. A small alpha takes what
+the model gives easily, a large one evens out; `--diversity` chooses it. Shares that the user gave come before all that.
 """
 
 import heapq
@@ -26,6 +26,9 @@ PROBES = 0.1
 ODD_OPENING = 0.1
 """Share of all records that begin alike from which the opening is named as one to leave."""
 MOST_OPENINGS = 2
+WORTH_NAMING = 0.01
+"""Share of a niche's candidates from which it pays to name what they repeat: an excerpt costs some 20 input tokens, a
+record for nothing 100 output tokens and more, at five times the price."""
 EXCERPTS = 32
 """Excerpts that a prompt shows at diversity 1; some 15 to 25 tokens each."""
 UNLIKELY_FROM = 0.7
@@ -120,8 +123,8 @@ class Steering:
             for repeats in (here.repeats, *filter(None, values)):
                 for said, rate in repeats.rates().items():
                     rates[said] = max(rate, rates.get(said, 0.0))
-            repeated = sorted(rates, key=lambda said: -rates[said])
-            held = [said for niche in (here, *near) for _, _, said in niche.best]
+            repeated = sorted((said for said in rates if rates[said] >= WORTH_NAMING), key=lambda said: -rates[said])
+            held = [said for niche in ([here] if here.best else near) for _, _, said in niche.best]
             self._told[grid, cell] = repeated, held
         return self._told[grid, cell]
 

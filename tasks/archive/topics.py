@@ -35,13 +35,19 @@ LONGEST_TEXT = 1_000
 
 WORD = re.compile(r"[^\W\d_]{3,}")
 HAN = re.compile(r"[㐀-鿿]+")
-FUNCTION_CHARACTERS = frozenset("的了是我你他她它们在有和与及或吗呢吧啊不就都也还被把给到要会能可以请问一个这那么什怎如何多少为")
+FUNCTION_CHARACTERS = frozenset(
+    "的了是我你他她它们在有和与及或吗呢吧啊不就都也还被把给到要会能可以请问一个这那么什怎如何多少为"
+)
 """Characters of grammar: a pair with one of them names nothing."""
 FUNCTION_WORDS = frozenset(
-    "the and for with that this from are was were you your can could should would will have has had not but how what "
-    "when where why who which does did they them their there then than its into about please some any all one out our"
-    .split()
+    re.findall(
+        r"\w+",
+        "the and for with that this from are was were you your can could should would will have has had not but "
+        "how what when where why who which does did they them their there then than its into about please some "
+        "any all one out our",
+    )
 )
+"""Words of English grammar; of other languages, those in most texts are left out in any case."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ def _clusters(vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]
     labels = np.full(len(vectors), -1)
     for _ in range(ROUNDS):
         nearest = (vectors @ centres.T).argmax(axis=1)
-        if (nearest == labels).all():
+        if np.array_equal(nearest, labels):
             break
         labels = nearest
         sums = np.zeros_like(centres)

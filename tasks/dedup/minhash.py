@@ -59,7 +59,7 @@ def band_keys(signature: np.ndarray, bands: int, rows: int) -> np.ndarray:
 
 def sketches(signature: np.ndarray) -> np.ndarray:
     """The lowest bit of every value of each signature: uint8, shape (signatures, ceil(num_perm / 64) * 8)."""
-    bits = np.packbits((signature & np.uint32(1)).astype(np.uint8), axis=1)
+    bits = np.packbits(signature.astype(np.uint8) & np.uint8(1), axis=1)
     return np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8)))
 
 

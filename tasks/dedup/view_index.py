@@ -91,6 +91,7 @@ class ViewIndex:
 
     def place(self, prints: Shingled, signed: np.ndarray) -> int:
         """Appends records, not yet to be found; returns the number of the first."""
+        self._index_loaded()
         first = len(self)
         self._exact.extend(prints.exact)
         self._sets.extend(prints.values, prints.sizes)
@@ -137,18 +138,17 @@ class ViewIndex:
         return {"exact": self._exact.view()[first:last].copy(), "sizes": sizes.astype(np.uint32), "shingles": values}
 
     def load(self, arrays: dict[str, np.ndarray]) -> None:
-        """Appends records from what `slice` gave and their `signatures`; tables are built when first needed."""
+        """Appends records from what `slice` gave and their `signatures`; tables and sketches wait for the next one."""
         first = len(self)
         self._exact.extend(arrays["exact"])
         self._sets.extend(arrays["shingles"], arrays["sizes"])
-        signed = arrays["signatures"]
-        for row in range(0, len(signed), LOAD_ROWS):
-            self._sketches.extend(sketches(signed[row : row + LOAD_ROWS]).view(np.uint64))
-        if len(signed):
+        if len(signed := arrays["signatures"]):
             self._unindexed.append((first, signed))
 
     def _index_loaded(self) -> None:
         for first, signed in self._unindexed:
+            for row in range(0, len(signed), LOAD_ROWS):
+                self._sketches.extend(sketches(signed[row : row + LOAD_ROWS]).view(np.uint64))
             self._index(first, signed)
         self._unindexed.clear()
 

@@ -24,7 +24,7 @@ def planned_request(shard: Shard, prompt: Prompt, attempt: int, *, model: str, s
     )
 
 
-class Judge:
+class Prospects:
     """Ends the run where the next call would fail like the last."""
 
     def __init__(self, endpoint: Endpoint) -> None:

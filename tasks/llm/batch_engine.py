@@ -134,7 +134,7 @@ class BatchEngine:
         return _Verdict()
 
     def _of_failure(self, ask: _Ask, failure: CallFailure) -> _Verdict:
-        self.transit.judge_failure(failure)
+        self.transit.take_note(failure)
         if failure.remedy == "adapt" and failure.parameter:
             self.client.dropped.add(failure.parameter)
             return _Verdict()
@@ -176,8 +176,8 @@ class BatchEngine:
             how many these were, and what became of those of all that are not under way now.
         """
         transit = self.transit
-        if transit.judge.fatal is not None:
-            raise transit.judge.fatal
+        if transit.prospects.fatal is not None:
+            raise transit.prospects.fatal
         if not asks:
             return 0, {}
         if late := self._too_late():

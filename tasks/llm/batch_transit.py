@@ -10,7 +10,7 @@ from typing import Any
 
 from datasynth.schemas.calls import Reply, Request
 from datasynth.schemas.errors import DataSynthError, RunError
-from datasynth.tasks.llm.asking import Judge
+from datasynth.tasks.llm.asking import Prospects
 from datasynth.tasks.llm.batch_clients import RESULTS_GONE, BatchClient, Ended, UnknownBatchError
 from datasynth.tasks.llm.budget import Budget, Reservation
 from datasynth.tasks.llm.endpoints import Endpoint
@@ -82,7 +82,7 @@ class Transit:
         self.board = board
         self.deadline = deadline
         self.waits = waits
-        self.judge = Judge(endpoint)
+        self.prospects = Prospects(endpoint)
         self.stopping = False
         self.settled = asyncio.Event()
         """Set whenever worst cases were replaced by what was billed, so that there may be room in the budget."""
@@ -202,7 +202,7 @@ class Transit:
 
     def _end_if_silent(self, sent: _Sent, failure: CallFailure, times: int) -> None:
         if failure.remedy == "stop_run":
-            self.judge_failure(failure)
+            self.take_note(failure)
         if times >= MOST_SILENCE:
             raise RunError(
                 "{where} does not say what became of batch {batch}: {detail}. It is remembered: resume the run later.",
@@ -233,8 +233,8 @@ class Transit:
             await asyncio.wait_for(self._woken.wait(), min(seconds, max(0.0, self.deadline - time.monotonic())))
 
     def _require_going_on(self) -> None:
-        if self.judge.fatal is not None:
-            raise self.judge.fatal
+        if self.prospects.fatal is not None:
+            raise self.prospects.fatal
         if self.stopping:
             raise RunError(
                 "The run was stopped while batches are under way at {where}. They go on there: resume the run, and "
@@ -267,25 +267,25 @@ class Transit:
 
     async def _record(self, key: str, reply: Reply, held: Reservation, round: int) -> None:
         cost, unmetered = self.budget.settle_reply(held, reply)
-        self.judge.answers += 1
+        self.prospects.answers += 1
         await self.journal.append(key, reply, round=round, cost=cost, unmetered=unmetered)
 
     async def _durable(self, writing: Awaitable[Any]) -> None:
         try:
             await asyncio.shield(writing)
         except DataSynthError as error:
-            self.judge.fatal = self.judge.fatal or error
+            self.prospects.fatal = self.prospects.fatal or error
             self._wake()
             raise
 
-    def judge_failure(self, failure: CallFailure) -> None:
+    def take_note(self, failure: CallFailure) -> None:
         """Takes note of a failure; if it ends the run, nobody waits for a batch any more.
 
         Raises:
             DataSynthError: it does.
         """
         try:
-            self.judge.failed(failure)
+            self.prospects.failed(failure)
         except DataSynthError:
             self._wake()
             raise

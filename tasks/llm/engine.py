@@ -19,7 +19,7 @@ from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard, S
 from datasynth.schemas.errors import DataSynthError, RunError
 from datasynth.schemas.record import content_digest
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.llm.asking import Judge, planned_request
+from datasynth.tasks.llm.asking import Prospects, planned_request
 from datasynth.tasks.llm.budget import Budget, Reservation
 from datasynth.tasks.llm.clients import ModelClient
 from datasynth.tasks.llm.endpoints import Endpoint
@@ -77,7 +77,7 @@ class Engine:
         self._deadline = time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
         self._settled = asyncio.Event()
         self._calls: set[asyncio.Task[CallResult]] = set()
-        self._judge = Judge(endpoint)
+        self._prospects = Prospects(endpoint)
         # Only how long to wait is drawn from it, never what is asked.
         self._jitter = random.Random()  # noqa: S311
 
@@ -89,7 +89,7 @@ class Engine:
         """
         digest = content_digest([shard.static, shard.json_schema])
         overhead = most_tokens(shard.static, orjson.dumps(shard.json_schema).decode())
-        before = self._judge.answers
+        before = self._prospects.answers
         calls = [asyncio.create_task(self._call(shard, p, digest, overhead)) for p in shard.prompts]
         self._calls.update(calls)
         try:
@@ -105,7 +105,7 @@ class Engine:
         if self.stopping and any(result.miss == "stopped" for result in results):
             # No receipt, which would be cached: whoever goes on has to make these calls.
             raise RunError("The run was stopped.")
-        return ShardReceipt(tuple(results), self._judge.answers - before)
+        return ShardReceipt(tuple(results), self._prospects.answers - before)
 
     async def drain(self, seconds: float) -> None:
         """Starts no further call, waits up to `seconds` for those in flight, so that what is paid for is kept, and
@@ -222,8 +222,8 @@ class Engine:
             self._settled.set()
 
     def _may_not_start(self) -> CallFailure | None:
-        if self._judge.fatal is not None:
-            raise self._judge.fatal
+        if self._prospects.fatal is not None:
+            raise self._prospects.fatal
         if self.stopping:
             return CallFailure("stopped", "give_up", "the run was stopped")
         if time.monotonic() > self._deadline:
@@ -287,7 +287,7 @@ class Engine:
             self.pace.tokens.give_back(self._expected_tokens(request) - reply.usage.total)
         cost, unmetered = self.budget.settle_reply(held, reply)
         await self._durable(self.journal.append(key, reply, round=round, cost=cost, unmetered=unmetered, closes=token))
-        self._judge.answers += 1
+        self._prospects.answers += 1
         self.board.set(tokens=self.budget.tokens, cost_usd=self.budget.spent_usd)
         return reply
 
@@ -299,12 +299,12 @@ class Engine:
             self.budget.release(held)
             if token:
                 await self._durable(self.journal.append_refusal(round=round, closes=token))
-        self._judge.failed(failure)
+        self._prospects.failed(failure)
         return failure
 
     async def _durable(self, writing: Coroutine[None, None, None]) -> None:
         try:
             await asyncio.shield(writing)
         except DataSynthError as error:
-            self._judge.fatal = self._judge.fatal or error
+            self._prospects.fatal = self._prospects.fatal or error
             raise

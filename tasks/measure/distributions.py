@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasynth.schemas.measures import Distribution
+from datasynth.tasks.dedup.views import ROLE_LABELS
 
 MOST_DISTRIBUTIONS = 12
 MOST_BINS = 12
@@ -65,11 +66,14 @@ class ValueCounts:
 
 
 def characters(value: Any) -> int:
-    """Characters of all texts in a JSON value, names of fields left out."""
+    """Characters of all texts in a JSON value, without the names of fields and of who speaks in a conversation."""
     if isinstance(value, str):
         return len(value)
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return sum(characters(part) for part in inner)
+    if isinstance(value, list):
+        return sum(map(characters, value))
+    if isinstance(value, dict):
+        return sum(characters(part) for name, part in value.items() if len(value) == 1 or name not in ROLE_LABELS)
+    return 0
 
 
 def distributions(

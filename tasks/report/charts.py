@@ -5,6 +5,7 @@ light and dark. Text stays text, so that the reader's own fonts draw it, Chinese
 """
 
 import io
+import logging
 import re
 import threading
 import unicodedata
@@ -75,7 +76,8 @@ def _histogram_svg(shown: Distribution, name: str) -> Markup:
     labels = [label_text(label) for label in shown.labels]
     count = len(labels)
     slanted = sum(map(columns_of, labels)) > 40
-    figure, axes = _figure(1.75 if slanted else 1.6, left=0.1, right=0.02, bottom=0.3 if slanted else 0.17, top=0.06)
+    below = 0.14 + 0.042 * max(map(columns_of, labels)) if slanted else 0.27
+    figure, axes = _figure(1.3 + below, left=0.1, right=0.02, bottom=below / (1.3 + below), top=0.06)
     width = 0.86 if count > 3 else 0.5
     axes.bar(range(count), output, width=width, color=ACCENT, linewidth=0, clip_on=False)
     for place, share in enumerate(seeds):
@@ -192,6 +194,8 @@ def _figure(height: float, *, left: float, right: float, bottom: float, top: flo
     # Matplotlib takes a second to import and no other face of the program needs it.
     from matplotlib.figure import Figure  # noqa: PLC0415
 
+    # It would tell whoever waits for records that it builds a cache of fonts.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((left, bottom, 1 - left - right, 1 - bottom - top))
     axes.patch.set_visible(False)

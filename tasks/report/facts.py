@@ -13,6 +13,9 @@ from datasynth.schemas.report import Counts, Estimate, RunReport
 from datasynth.tasks.report.summary import dollars
 
 
+DUPLICATES = ("dedup.exact_duplicate", "dedup.near_duplicate", "dedup.semantic")
+
+
 def simulated_warning() -> Message:
     return say(
         "Simulated: no language model wrote these records. The simulated model server made them, to try the "
@@ -275,11 +278,15 @@ def acceptance(counts: Counts) -> float | None:
     return counts.accepted / candidates if candidates else None
 
 
+def duplicates(counts: Counts) -> int:
+    """Candidates that said what a seed or another record says; what an evaluation set holds is none of these."""
+    return sum(n for reason, n in counts.rejected.items() if reason in DUPLICATES)
+
+
 def near_duplicates(counts: Counts) -> float | None:
-    """Duplicates and near-duplicates over the candidates that were compared."""
-    found = sum(n for reason, n in counts.rejected.items() if reason.startswith("dedup."))
-    compared = counts.accepted + found
-    return found / compared if compared else None
+    """Duplicates over the candidates that were compared: how fast the model runs dry."""
+    compared = counts.accepted + duplicates(counts)
+    return duplicates(counts) / compared if compared else None
 
 
 def shares_by_round(counts: Sequence[Counts]) -> tuple[list[float], list[float]]:

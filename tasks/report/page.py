@@ -227,7 +227,7 @@ def _rounds(report: RunReport) -> dict[str, Any]:
 
 
 def _duplicates(counts: Counts) -> str:
-    found = sum(n for reason, n in counts.rejected.items() if reason.startswith("dedup."))
+    found = facts.duplicates(counts)
     share = facts.near_duplicates(counts)
     return f"{found:,}" if not found or share is None else f"{found:,} ({share:.1%})"
 
@@ -256,7 +256,8 @@ def _samples(report: RunReport) -> dict[str, Any]:
                 "similarity": ""
                 if sample.similarity is None
                 else say("similarity {figure}", figure=f"{sample.similarity:.2f}"),
-                "record": laid_out(sample.record),
+                # Its id stands above it.
+                "record": [row for row in laid_out(sample.record) if row.text != sample.record_id],
                 "seed": laid_out(sample.seed) if sample.seed is not None else [],
             }
             for sample in samples

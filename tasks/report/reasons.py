@@ -54,6 +54,8 @@ _CHECKS = {
 _DUPLICATES = {
     "exact_duplicate": say("the same as a seed or an earlier record"),
     "near_duplicate": say("nearly the same as a seed or an earlier record"),
+    "semantic": say("says in other words what a seed or an earlier record says"),
+    "contaminated": say("repeats an item of an evaluation set"),
 }
 
 

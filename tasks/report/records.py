@@ -5,13 +5,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from datasynth.tasks.dedup.views import ROLE_LABELS
+
 LONGEST = 1_500
 """Characters of one value that are shown; the whole of it is in report.json."""
 SHORT = 20
 """Characters of a value up to which its neighbours may stand on the same line."""
 DEEPEST = 5
 """Objects and lists within one another that are laid out; what is deeper is shown as JSON text."""
-ROLES = ("role", "from", "speaker")
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 """What no HTML page may hold (HTML Standard, 13.2.3.5), but for tab and line feed."""
@@ -61,7 +62,7 @@ def _text(value: Any, depth: int = 0) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
         return "\n".join(_text(item, depth + 1) for item in value)
-    role = next((name for name in ROLES if name in value), None)
+    role = next((name for name in ROLE_LABELS if name in value), None)
     if role and len(value) == 2:
         # A turn of a conversation: who speaks, and what.
         said = next(inner for name, inner in value.items() if name != role)

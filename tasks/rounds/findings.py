@@ -20,7 +20,7 @@ from datasynth.tasks.rounds.runs import Run
 KEPT = 4
 """Archives that this process keeps; one that was dropped is built again from storage."""
 
-REPEATS = ("exact_duplicate", "near_duplicate")
+REPEATS = ("exact_duplicate", "near_duplicate", "semantic")
 
 _archives: dict[tuple[str, str], Archive] = {}
 _lock = threading.Lock()

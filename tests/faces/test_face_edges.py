@@ -164,7 +164,7 @@ def test_a_signal_that_an_import_swallowed_still_ends_the_run(monkeypatch: pytes
     monkeypatch.setattr(prefect_setup, "ready", lose_the_signal)
     settings = checked_settings({"analysis_dir": "no/such/analysis", "run_id": "swallowed"})
     with pytest.raises(Stopped):
-        launch(settings, None, Callback(None))
+        launch(settings, None, None, Callback(None))
 
 
 def test_an_error_in_on_progress_ends_the_calls_and_not_the_run():

@@ -56,9 +56,7 @@ def collapsed(reading: Reading, inventor: Inventor, knobs: Knobs, draw: random.R
     ]
 
 
-def _favourite(
-    reading: Reading, knobs: Knobs, draw: random.Random, said: set[tuple[bytes, int]]
-) -> dict[str, Any]:
+def _favourite(reading: Reading, knobs: Knobs, draw: random.Random, said: set[tuple[bytes, int]]) -> dict[str, Any]:
     aims = sorted(reading.aims.items())
     if len(aims) > 1 and draw.random() < 0.5:
         aims = [draw.choice(aims)]

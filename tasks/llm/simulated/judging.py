@@ -3,6 +3,7 @@ that is the same for the same record."""
 
 import random
 import re
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -42,7 +43,7 @@ def _points(text: str, knobs: Knobs) -> tuple[int, str]:
     if taste.random() < knobs.rate_poor:
         return POOR, "Simulated judge: one of the records that it was told to find poor."
     words = WORD.findall(" ".join(_strings(_value(text))).lower())
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(pairwise(words))
     varied = len(set(pairs)) / len(pairs) if pairs else 0.0
     whole = min(1.0, len(words) / ENOUGH)
     points = max(1, min(10, round((10 - TASTE * taste.random()) * varied * whole)))

@@ -96,7 +96,9 @@ def _text(reading: Reading, knobs: Knobs, fate: Fate, draw: random.Random, *, ba
     inventor = Inventor(reading, draw.random)
     if reading.wrapper is None:
         return orjson.dumps(inventor.record()).decode()
-    records: list[Any] = collapsed(reading, inventor, knobs, draw) if knobs.collapse else inventor.records(reading.count)
+    records: list[Any] = (
+        collapsed(reading, inventor, knobs, draw) if knobs.collapse else inventor.records(reading.count)
+    )
     if any_record_fault(knobs):
         # As the records themselves: the same request meets the same damage, however often it is asked.
         records = damaged_records(records, reading, knobs, draw)

@@ -1,4 +1,4 @@
-"""What docs/quality-diversity.md claims, on a small scale: steering wins over random attributes, and these over none."""
+"""What docs/quality-diversity.md claims, in small: steering wins over random attributes, and these over none."""
 
 import importlib.util
 import sys

@@ -9,9 +9,12 @@ from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.tasks.archive.topics import LEAST_SEEDS, find_topics
 
-KITCHEN = "dough flour yeast oven loaf crust bake butter".split()
-BICYCLE = "chain gear pedal brake tyre wheel saddle helmet".split()
-CHINESE = (("包裹三天没有更新物流", "快递包裹放错驿站", "物流停在转运中心包裹"), ("发票抬头开错", "电子发票邮箱", "发票税号填错"))
+KITCHEN = ["dough", "flour", "yeast", "oven", "loaf", "crust", "bake", "butter"]
+BICYCLE = ["chain", "gear", "pedal", "brake", "tyre", "wheel", "saddle", "helmet"]
+CHINESE = (
+    ("包裹三天没有更新物流", "快递包裹放错驿站", "物流停在转运中心包裹"),
+    ("发票抬头开错", "电子发票邮箱", "发票税号填错"),
+)
 
 
 def recipe(texts: list[str]) -> Recipe:

@@ -19,7 +19,7 @@ from datasynth.tasks.prompt.render import call_prompt
 FIELDS = (Field(name="question"), Field(name="answer"), Field(name="topic", enum=("tea", "rice", "salt")))
 RECIPE = Recipe(name="r", record_schema=RecordSchema(fields=FIELDS))
 GENERIC = Detection(kind="generic")
-STATIC = "- `question` (text)\n- `answer` (text)\n- `topic` (text, exactly one of \"tea\", \"rice\", \"salt\")"
+STATIC = '- `question` (text)\n- `answer` (text)\n- `topic` (text, exactly one of "tea", "rice", "salt")'
 
 
 def said(calls: int, *, collapse: float = 1.0, first: int = 0, **plan: Any) -> list[str]:
@@ -68,5 +68,5 @@ def test_quotations_are_read_from_prompts_of_both_languages(language: str) -> No
 
 
 def test_a_share_beyond_one_is_refused() -> None:
-    with pytest.raises(InputError, match="collapse is 1.5"):
+    with pytest.raises(InputError, match=r"collapse is 1\.5"):
         Knobs.of({"collapse": "1.5"})

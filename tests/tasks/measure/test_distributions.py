@@ -51,7 +51,7 @@ def test_narrow_whole_numbers_have_a_bin_each():
 def test_lists_are_measured_by_their_items_and_their_characters():
     turns = [{"role": "user", "content": "abc"}, {"role": "assistant", "content": "de"}]
     length, items = of([], [turns])
-    assert (length.what, length.labels) == ("length", ("18",))
+    assert (length.what, length.labels) == ("length", ("5",))
     assert (items.what, items.labels) == ("items", ("2",))
 
 

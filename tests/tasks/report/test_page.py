@@ -164,7 +164,7 @@ def test_the_headline_comes_first(full):
         "Cost $0.7283",
         "per dollar 5,492",
         "Acceptance",
-        "asked for",
+        "From asked to accepted",
     ]
     places = [words.index(word) for word in order]
     assert places == sorted(places)

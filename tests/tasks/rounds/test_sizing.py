@@ -75,8 +75,7 @@ def test_a_steered_round_is_a_beginning_of_the_unsteered_one_and_never_a_small_o
         for d in (0.5, 0)
     )
     assert steered == plain[: len(steered)]
-    waves = len(plain) / concurrency
-    assert len(steered) == len(plain) or len(steered) / concurrency >= min(LEAST_WAVES, waves / 3)
+    assert len(steered) == len(plain) or len(steered) >= min(LEAST_WAVES * concurrency, len(plain) / 3)
 
 
 def calls_by_round(calls: int, concurrency: int, **options: Any) -> list[int]:
