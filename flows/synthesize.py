@@ -9,6 +9,7 @@ from prefect import flow, unmapped
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from datasynth.flows.announcing import announce_failure, announced
 from datasynth.schemas.report import RoundOutcome, RunReport
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.generate.engines import close_engine, stop_engine
@@ -34,7 +35,13 @@ def _run_name() -> str:
     return f"{source.rstrip('/').rsplit('/', 1)[-1]} · {settings.target_count} · {settings.model or settings.provider}"
 
 
-@flow(name="synthesize", flow_run_name=_run_name, task_runner=_THREADS)
+@flow(
+    name="synthesize",
+    flow_run_name=_run_name,
+    task_runner=_THREADS,
+    on_failure=[announce_failure],
+    on_crashed=[announce_failure],
+)
 def synthesize(settings: SynthesisSettings) -> RunReport:
     """Makes `settings.target_count` new records from a recipe: each valid, none a near-duplicate of any other."""
     started = time.monotonic()
@@ -57,7 +64,7 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
                 judged = score(judged, job, _total(job, outcomes))
             outcomes.append(dedup(judged, plans, job, _total(job, outcomes)))
             take_note(job, outcomes)
-    return report(job, *stop, started)
+    return announced(report(job, *stop, started))
 
 
 def _total(job: Job, outcomes: list[RoundOutcome]) -> int:

@@ -26,6 +26,8 @@ MODULES = {
     "init": "datasynth.cli.init:init",
     "convert": "datasynth.cli.convert:convert",
     "simulate": "datasynth.cli.simulate:simulate",
+    "deploy": "datasynth.cli.deploy:deploy",
+    "notify": "datasynth.cli.notify:notify",
 }
 
 

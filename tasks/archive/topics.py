@@ -163,7 +163,8 @@ def _clusters(vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]
         labels = nearest
         sums = np.zeros_like(centres)
         np.add.at(sums, labels, vectors)
-        centres = np.where(sums.any(axis=1)[:, None], _scaled(sums), centres)
+        filled = np.flatnonzero(sums.any(axis=1))
+        centres[filled] = _scaled(sums[filled])
     return labels, centres
 
 

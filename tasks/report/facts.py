@@ -12,7 +12,6 @@ from datasynth.schemas.recipe import DataKind
 from datasynth.schemas.report import Counts, Estimate, RunReport
 from datasynth.tasks.report.summary import dollars
 
-
 DUPLICATES = ("dedup.exact_duplicate", "dedup.near_duplicate", "dedup.semantic")
 
 

@@ -313,7 +313,7 @@ def _plots(report: RunReport, language: Language) -> dict[str, Any]:
     diversity = report.diversity or DiversityReport.model_construct(niches=None, distributions=())
     other = say("other").text(language)
     accepted, duplicates = facts.shares_by_round([outcome.counts for outcome in report.rounds])
-    names = say("accepted").text(language), say("near-duplicates").text(language)
+    names = say("Accepted").text(language), say("Duplicates").text(language)
     distributions = diversity.distributions if report.total else ()
     return {
         "rounds_plot": charts.rounds_svg(accepted, duplicates, names, WORDS["rounds_plot"].text(language))

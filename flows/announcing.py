@@ -1,0 +1,61 @@
+"""Announcements as Prefect events: a run's own never break it, and a person's are sent or refused."""
+
+import asyncio
+from typing import Any
+
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.events import Event, Resource, emit_event
+from prefect.events.clients import get_events_client
+
+from datasynth.schemas.announcement import Announcement
+from datasynth.schemas.errors import RunError
+from datasynth.schemas.report import RunReport
+from datasynth.tasks.report.announcements import run_ended, run_failed
+
+RECONNECTIONS = 3
+
+
+def announced(report: RunReport) -> RunReport:
+    """`report`, after it was told how the run ended. Nobody waits for the event, and its loss harms nothing."""
+    _emit(run_ended(report))
+    return report
+
+
+def announce_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
+    """A flow's hook for runs that failed or crashed. Prefect logs what a hook raises and goes on."""
+    settings = flow_run.parameters.get("settings")
+    known = settings if isinstance(settings, dict) else getattr(settings, "model_dump", dict)()
+    _emit(run_failed(str(flow_run.id), known, state.message or state.name or ""))
+
+
+def _emit(announcement: Announcement) -> None:
+    emit_event(announcement.event, announcement.resource, payload=announcement.payload)
+
+
+def send(announcement: Announcement) -> None:
+    """Sends an event and returns when the server has it.
+
+    Raises:
+        RunError: the server did not take it.
+    """
+    event = Event(
+        event=announcement.event,
+        resource=Resource(announcement.resource),
+        payload=announcement.payload,
+    )
+    try:
+        asyncio.run(_send(event))
+    except Exception as error:
+        raise RunError(
+            "The event {event} could not be sent: {error}. Look whether the Prefect server is up and takes websockets, "
+            "then try again.",
+            event=announcement.event,
+            error=f"{type(error).__name__}: {error}",
+        ) from error
+
+
+async def _send(event: Event) -> None:
+    # A checkpoint after every event is a ping that the server must answer: it has the event, or this raises.
+    async with get_events_client(reconnection_attempts=RECONNECTIONS, checkpoint_every=1) as client:
+        await client.emit(event)
