@@ -12,7 +12,7 @@ from typing import Protocol
 
 from datasynth import prefect_setup
 from datasynth.head_start import HeadStart
-from datasynth.schemas.errors import RunError
+from datasynth.schemas.errors import DataSynthError, RunError
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.report import RunReport
@@ -75,15 +75,29 @@ def launch(
             with rare_collections():
                 from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
                 from datasynth.tasks.generate.engines import after_head_start  # noqa: PLC0415
+                from datasynth.tasks.rounds.ahead import import_ahead  # noqa: PLC0415
 
+            threading.Thread(target=import_ahead, args=(settings,), name="datasynth-imports", daemon=True).start()
             prefect_setup.ready(server)
             if head_start is not None:
                 head_start.wait_until_open()
                 after_head_start(settings.run_id, head_start.finish)
         if told:
             raise Stopped  # the first one was lost in somebody's import
-        with watching.running(settings.run_id), prefect_setup.patient():
+        with watching.running(settings.run_id), prefect_setup.patient(), _api_named_in_errors():
             return synthesize(settings)
+
+
+@contextlib.contextmanager
+def _api_named_in_errors() -> Iterator[None]:
+    """Says of a run that ended because its Prefect API had gone that it is the API that does not answer."""
+    try:
+        yield
+    except (DataSynthError, KeyboardInterrupt):
+        raise
+    except Exception:
+        prefect_setup.require_answer()
+        raise
 
 
 @contextlib.contextmanager

@@ -206,7 +206,16 @@ def ready(server: LocalServer | None) -> None:
     """
     if server is not None:
         server.wait()
-        return
+    else:
+        require_answer()
+
+
+def require_answer() -> None:
+    """Makes sure that the API that Prefect's settings name answers. Call it after Prefect was imported.
+
+    Raises:
+        RunError: it does not.
+    """
     from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 - imported by now, and the only one who knows
 
     if url := PREFECT_API_URL.value():

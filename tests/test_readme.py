@@ -12,6 +12,7 @@ from string import Formatter
 
 import click
 import pytest
+import yaml
 
 import datasynth
 from datasynth.cli import main
@@ -27,9 +28,9 @@ from datasynth.version import __version__
 
 ROOT = Path(__file__).parents[1]
 READMES: dict[Language, Path] = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
-PAGES = [*READMES.values(), ROOT / "docs/architecture.md", ROOT / "CHANGELOG.md"]
+PAGES = [*READMES.values(), ROOT / "docs/architecture.md", ROOT / "docs/deploy.md", ROOT / "CHANGELOG.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PREFECTS_OWN = {"--cron", "--limit"}
+PREFECTS_OWN = {"--limit"}
 """Options in the prose that are Prefect's."""
 DOLLARS = re.compile(r"\$[\d,.]+")
 
@@ -206,7 +207,9 @@ def defines(module: str, name: str) -> bool:
 @language
 def test_the_deployment_shown_names_the_flow_and_its_settings(language: Language):
     lines = [words for words in shell_lines(READMES[language]) if words[0] == "prefect"]
-    [entrypoint] = [words[words.index("deploy") + 1] for words in lines if "deploy" in words]
+    [shown] = [words[words.index("run") + 1] for words in lines if "deployment" in words]
+    deployments = yaml.safe_load(text(ROOT / "prefect.yaml"))["deployments"]
+    [entrypoint] = [one["entrypoint"] for one in deployments if one["name"] == shown.partition("/")[2]]
     assert defines(*entrypoint.rsplit(".", 1))
     [parameter] = [words[words.index("--param") + 1] for words in lines if "--param" in words]
     name, _, value = parameter.partition("=")

@@ -19,18 +19,18 @@ from datasynth.schemas.messages import say
 @option("--show", is_flag=True, help="Print the prefect.yaml that comes with DataSynth, to be edited; change nothing.")
 def deploy(file: str | None, show: bool) -> None:
     # Imported when it runs: `--help` needs nothing but click.
+    from datasynth.flows.deployment_file import deployment_file, read_deployments  # noqa: PLC0415
     from datasynth.prefect_api import require_api  # noqa: PLC0415
 
     if show:
-        from datasynth.flows.deploy import deployment_file  # noqa: PLC0415
-
         click.echo(deployment_file(), nl=False)
         return
+    document = read_deployments(file)
     require_api(verbose=speech.verbose)
     err(say("Connecting to Prefect ..."))
     from datasynth.flows.deploy import deploy as apply  # noqa: PLC0415 - Prefect takes seconds
 
-    applied = apply(file)
+    applied = apply(document)
     for pool in applied.new_pools:
         out(say("New work pool: {name} (process)", name=pool))
     if applied.new_limits:

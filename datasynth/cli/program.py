@@ -25,6 +25,9 @@ MODULES = {
     "estimate": "datasynth.cli.estimate:estimate",
     "init": "datasynth.cli.init:init",
     "convert": "datasynth.cli.convert:convert",
+    "runs": "datasynth.cli.runs:runs",
+    "preview": "datasynth.cli.preview:preview",
+    "export": "datasynth.cli.export:export",
     "simulate": "datasynth.cli.simulate:simulate",
     "deploy": "datasynth.cli.deploy:deploy",
     "notify": "datasynth.cli.notify:notify",
@@ -63,6 +66,8 @@ class Program(CommandTable):
                 ),
                 FAILED,
             )
+        # What is left goes with the process: walking over a million objects first would take a second.
+        gc.freeze()
         sys.exit(code or 0)
 
 

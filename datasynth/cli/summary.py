@@ -80,7 +80,7 @@ def _show_places(report: RunReport, settings: SynthesisSettings) -> None:
             stem = os.path.splitext(report.output)[0]
             out(say("Statistics: {path}", path=shown_path(f"{stem}.stats.json")))
     out(say("Data set: {path}", path=report.data_url))
-    out(say("Report: {path}", path=Store(report.run_url).url("report.md")))
+    out(say("Report: {path}", path=Store(report.run_url).url("report.html")))
 
 
 def next_command(report: RunReport, settings: SynthesisSettings) -> str | None:

@@ -107,6 +107,8 @@ def _with_schema(store: Store, depth: int) -> Iterator[Store]:
 def _folders(store: Store) -> list[str]:
     """Names of the folders in `store`, sorted, without hidden ones."""
     names = set(store.names())  # it lists afresh and explains what goes wrong; what follows reads the same listing
+    if not names:  # an object store has no empty folders to list
+        return []
     entries = store.fs.ls(store.root, detail=True)
     folders = {entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory"}
     return sorted(name for name in names & folders if not name.startswith("."))

@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 
-from datasynth.flows.deploy import deployment_file
-from datasynth.schemas.announcement import RUN_COMPLETED
+from datasynth.flows.deployment_file import deployment_file
+from datasynth.schemas.announcement import RUN_COMPLETED, RUN_FAILED
+from datasynth.schemas.errors import InputError
+from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.sources.discovery import analysis_at
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
@@ -63,6 +67,12 @@ def team(prefect_api: str, prefect: None, tmp_path_factory: pytest.TempPathFacto
     made = Team(environment, home / "analyses", home / "store", home / "prefect.yaml")
     assert "synthesize-on-analysis" in made.datasynth("deploy", str(made.file))
     return made
+
+
+@pytest.fixture(autouse=True)
+def store(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scanner is set up as the workers are."""
+    monkeypatch.setenv("DATASYNTH_STORE", str(team.store))
 
 
 @pytest.fixture
@@ -157,16 +167,17 @@ def test_an_event_makes_the_data_set_once_and_a_scan_finds_nothing_left_to_start
 
 
 def test_two_scanners_at_once_start_one_run_for_a_new_analysis(
-    team: Team, client: SyncPrefectClient, examples: Path, monkeypatch: pytest.MonkeyPatch
+    team: Team, client: SyncPrefectClient, examples: Path
 ) -> None:
     from datasynth.flows.scan import scan_analyses
 
-    monkeypatch.setenv("DATASYNTH_STORE", str(team.store))
     folder = team.analyses.parent / "scanned"
     shutil.copytree(examples / "preference_en", folder / "preference_en")
     before = len(runs_of(client))
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: scan_analyses(str(folder), settle_seconds=0), range(2)))
+        # Each in the context of this test, which says where the server is.
+        scans = [pool.submit(copy_context().run, partial(scan_analyses, str(folder), settle_seconds=0)) for _ in "ab"]
+    assert all(scan.result() in ([], [str(folder / "preference_en")]) for scan in scans)
     assert scan_analyses(str(folder), settle_seconds=0) == []
     assert len(runs_of(client)) == before + 1
 
@@ -177,3 +188,13 @@ def test_a_second_deploy_leaves_what_was_switched_as_it_is(team: Team, client: S
     said = team.datasynth("deploy", str(team.file))
     assert "New" not in said
     assert switches(client) == (True, True)
+
+
+def test_a_run_that_fails_says_so_and_of_what_it_was(client: SyncPrefectClient, tmp_path: Path) -> None:
+    from datasynth.flows.synthesize import synthesize
+
+    with pytest.raises(InputError):
+        synthesize(SynthesisSettings.model_validate({"analysis_dir": str(tmp_path / "none"), "provider": "simulated"}))
+    (told,) = awaited(lambda: events(client, RUN_FAILED), lambda: "no event came")
+    assert told["payload"]["analysis_dir"] == str(tmp_path / "none")
+    assert "no such folder" in told["payload"]["problem"]

@@ -51,14 +51,15 @@ class Api:
         self._process.wait()
 
 
-def test_a_run_outlives_half_a_minute_without_its_prefect_api(
+def test_a_run_outlives_half_a_minute_without_its_prefect_api_and_says_so_where_it_cannot_begin(
     endpoint: SimulatedServer, examples: Path, tmp_path: Path
 ) -> None:
     api = Api(tmp_path / "home")
     try:
         endpoint.set(latency=0.5)
         with starting(api.url, endpoint, examples / "support_zh", tmp_path / "out.json") as start:
-            process = start(str(tmp_path / "store"))
+            # With a time limit there is no head start, so the flow is under way once there are replies.
+            process = start(str(tmp_path / "store"), "--max-minutes", "60")
             await_replies(endpoint, process, 5)
             api.kill()
             time.sleep(AWAY)
@@ -67,5 +68,14 @@ def test_a_run_outlives_half_a_minute_without_its_prefect_api(
         assert "120 of 120 records accepted" in said
         assert "ERROR" not in said
         assert endpoint.stats()["repeats"] == 0
+        endpoint.reset()
+        with starting(api.url, endpoint, examples / "support_zh", tmp_path / "out.json") as start:
+            process = start(str(tmp_path / "lost"))
+            await_replies(endpoint, process, 1)
+            api.kill()
+            said, _ = process.communicate(timeout=240)
+        assert process.returncode == 1
+        assert f"The Prefect API at {api.url} does not answer" in said
+        assert "--resume" in said
     finally:
         api.kill()

@@ -1,0 +1,64 @@
+"""The prefect.yaml that comes with the package, and those that people write."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from datasynth.flows.deployment_file import deployment_file, read_deployments
+from datasynth.schemas.errors import InputError
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.endpoints import PROVIDERS
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENTS = {one["name"]: one for one in read_deployments()["deployments"]}
+TRIGGER = DEPLOYMENTS["synthesize-on-analysis"]["triggers"][0]
+SETTINGS = [
+    one["parameters"]["settings"] for one in (*DEPLOYMENTS.values(), TRIGGER) if "settings" in one["parameters"]
+]
+
+
+def test_the_packaged_file_is_the_one_at_the_top() -> None:
+    assert deployment_file() == (ROOT / "prefect.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_settings_in_the_file_are_settings(settings: dict) -> None:
+    checked = SynthesisSettings.model_validate({"analysis_dir": "s3://bucket/analysis"} | settings)
+    assert checked.max_cost is not None
+    assert checked.concurrency_limit in (None, checked.provider)
+    assert checked.provider in PROVIDERS
+
+
+def test_an_event_and_a_scan_start_runs_with_the_same_settings() -> None:
+    started = dict(TRIGGER["parameters"]["settings"])
+    del started["analysis_dir"], started["run_id"]
+    assert started == DEPLOYMENTS["synthesize-on-analysis"]["parameters"]["settings"]
+
+
+def test_nothing_that_costs_money_is_on_a_schedule_until_somebody_switches_it_on() -> None:
+    assert [schedule["active"] for one in DEPLOYMENTS.values() for schedule in one.get("schedules", [])] == [False] * 2
+
+
+@pytest.mark.parametrize("one", DEPLOYMENTS.values(), ids=str)
+def test_an_entry_point_is_a_path_of_modules_to_a_flow(one: dict) -> None:
+    assert re.fullmatch(r"datasynth\.flows\.\w+\.\w+", one["entrypoint"])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "deployments: {}", "deployments: [x]", "deployments:\n  - name: x", "a: ["])
+def test_a_file_without_deployments_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"mine\.yaml"):
+        read_deployments(str(tmp_path / "mine.yaml"))
+
+
+def test_the_docs_show_the_commands_that_there_are() -> None:
+    words = set(
+        re.findall(r"^(?:datasynth|prefect) [\w-]+", (ROOT / "docs/deploy.md").read_text(encoding="utf-8"), re.M)
+    )
+    assert {"datasynth deploy", "datasynth notify", "prefect server", "prefect worker"} <= words
+
+
+def test_it_is_yaml_that_any_reader_takes() -> None:
+    assert yaml.safe_load(deployment_file())["pull"] == []
