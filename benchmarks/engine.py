@@ -140,7 +140,7 @@ def body_of(work: Work, shard: Shard, prompt: Prompt) -> dict[str, Any]:
     )
     kind = AnthropicClient if work.endpoint.protocol == "anthropic" else OpenAIClient
     bare: Any = object.__new__(kind)
-    bare.endpoint, bare.dropped = work.endpoint, set()
+    bare.endpoint, bare.dropped, bare.structured = work.endpoint, set(), work.endpoint.provider.structured
     return orjson.loads(orjson.dumps(bare.body(request)))
 
 

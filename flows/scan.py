@@ -9,6 +9,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
 from prefect.states import Scheduled
 from pydantic import Field
 
@@ -30,7 +31,11 @@ Settle = Annotated[
 ]
 
 
-@flow(name="scan-analyses")
+def _run_name() -> str:
+    return f"scan {flow_run.parameters.get('root') or os.environ.get(ROOT_VARIABLE, 'nowhere')}"
+
+
+@flow(name="scan-analyses", flow_run_name=_run_name)
 def scan_analyses(
     root: Root = None,
     deployment: Annotated[str, Field(title="Deployment to start")] = ON_ANALYSIS,

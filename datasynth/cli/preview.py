@@ -112,7 +112,7 @@ def _show(number: int, words: list[Message | str], record: str, detail: str | No
     for shown in laid_out(record):
         name, text = on_one_line(shown.name), visible(shown.text)
         if "\n" not in text:
-            out(f"   {name}: {text}" if name else f"   {text}")
+            out((f"   {name}: {text}" if name else f"   {text}").rstrip())
             continue
         if name:
             out(f"   {name}:")

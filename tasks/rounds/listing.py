@@ -17,6 +17,8 @@ from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.record import Frozen
 from datasynth.schemas.report import Counts, RoundOutcome, Spend
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.endpoints import PROVIDERS
 from datasynth.tasks.rounds.runs import RUN_ID, RunCard, default_store, sums
 from datasynth.tasks.storage.store import Store, safe_name
 
@@ -44,7 +46,7 @@ class RunLine(Frozen):
     cost_usd: float | None = None
     """None where the price, or the usage of a reply, is unknown."""
     model: str = ""
-    """As the endpoint named it, or as it was told where no call was answered yet."""
+    """As it was asked for."""
     simulated: bool = False
 
 
@@ -105,14 +107,16 @@ class RunPlace:
             for data in in_parallel(self.folder.read, [f"rounds/{name}" for name in names])
         ]
         total = sums(tuple(outcomes))
+        provider = str(told.get("provider") or SynthesisSettings.model_fields["provider"].default)
+        default = PROVIDERS[provider].default_model if provider in PROVIDERS else None
         return RunFacts(
             target=self.card.target,
             counts=total.counts,
             carried_over=self.card.carried_over,
             spend=total.spend,
-            provider=str(told.get("provider") or "anthropic"),
-            model=next((o.model for o in reversed(outcomes) if o.model), str(told.get("model") or "")),
-            simulated=told.get("provider") == "simulated",
+            provider=provider,
+            model=str(told.get("model") or default or ""),
+            simulated=any(o.simulated for o in outcomes),
             settings=told,
         )
 

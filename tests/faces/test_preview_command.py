@@ -59,22 +59,22 @@ def test_what_was_refused_is_shown_with_the_reason(tmp_path: Path, cli):
     run = begin_run(str(tmp_path), wanted=9)
     record = json.dumps({"instruction": "Too\x1b[2J", "response": ""})
     refusals = [
-        {"step": "validate", "reason": "min_length", "field": "response", "detail": "response is\x07 short", "record": record},
+        {"step": "validate", "reason": "min_length", "field": "response", "detail": "It is\x07 short", "record": record},
         {"step": "dedup", "reason": "near_duplicate", "record": "no JSON at all"},
-    ]  # fmt: skip
+    ]
     add_round(run, RECORDS, rejected=refusals)
     result = cli("preview", "r1", "--store", tmp_path, "--rejected")
     assert result.exit_code == 0
     assert not set(result.stdout) & set("\x1b\x07")
     assert result.stdout.splitlines()[1:] == [
-        "Refused: near-duplicate 1, too short 1",
+        "Refused: nearly the same as a seed or an earlier record 1, too short 1",
         "",
         "1. too short · validate.min_length · field response",
-        "   (response is\ufffd short)",
+        "   (It is\ufffd short)",
         "   instruction: Too\ufffd[2J",
         "   response:",
         "",
-        "2. near-duplicate · dedup.near_duplicate",
+        "2. nearly the same as a seed or an earlier record · dedup.near_duplicate",
         "   no JSON at all",
     ]
 
