@@ -257,6 +257,8 @@ def _new_run(root: Store, dataset: str, run_id: str, settings: SynthesisSettings
     )
     run = Run(root, card)
     run.folder.write("settings.json", orjson.dumps(_as_told(settings), option=orjson.OPT_INDENT_2))
+    # For whoever reads the run later: without its seeds and guidelines, which may be long and are the analysis' own.
+    run.folder.write("recipe.json", recipe.model_dump_json(exclude={"seeds", "guidelines"}).encode())
     run.save_card()
     return run
 

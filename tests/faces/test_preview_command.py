@@ -59,7 +59,13 @@ def test_what_was_refused_is_shown_with_the_reason(tmp_path: Path, cli):
     run = begin_run(str(tmp_path), wanted=9)
     record = json.dumps({"instruction": "Too\x1b[2J", "response": ""})
     refusals = [
-        {"step": "validate", "reason": "min_length", "field": "response", "detail": "It is\x07 short", "record": record},
+        {
+            "step": "validate",
+            "reason": "min_length",
+            "field": "response",
+            "detail": "It is\x07 short",
+            "record": record,
+        },
         {"step": "dedup", "reason": "near_duplicate", "record": "no JSON at all"},
     ]
     add_round(run, RECORDS, rejected=refusals)
