@@ -93,6 +93,21 @@ def _prompt_options() -> tuple[Setting, ...]:
             help="What to spread the records over, such as difficulty=easy,medium,hard or, for shares, easy:3,hard:1; "
             "may be repeated.",
         ),
+        *_duplicate_options(),
+        Setting("--seed", field="random_seed", metavar="N", shown="0", help="Seed of the run's random choices."),
+        Setting(
+            "--no-validate",
+            field="validate_records",
+            value=False,
+            help="Skip validation and deduplication.",
+            file_help="Validate and deduplicate.",
+        ),
+        *content_options(),
+    )
+
+
+def _duplicate_options() -> tuple[Setting, ...]:
+    return (
         Setting(
             "--dedup-threshold",
             field="dedup_threshold",
@@ -140,15 +155,6 @@ def _prompt_options() -> tuple[Setting, ...]:
             metavar="NAME",
             help="Environment variable that holds the key of the endpoint for the vectors.",
         ),
-        Setting("--seed", field="random_seed", metavar="N", shown="0", help="Seed of the run's random choices."),
-        Setting(
-            "--no-validate",
-            field="validate_records",
-            value=False,
-            help="Skip validation and deduplication.",
-            file_help="Validate and deduplicate.",
-        ),
-        *content_options(),
     )
 
 
