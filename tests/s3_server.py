@@ -40,7 +40,7 @@ def serve_s3(home: Path) -> Iterator[S3]:
     command = [binary, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{key},{secret}", folder]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _await_port(port, server)
+        await_port(port, server, "S3 server")
         yield S3(
             {
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -62,11 +62,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _await_port(port: int, server: subprocess.Popen[bytes]) -> None:
+def await_port(port: int, server: subprocess.Popen[bytes], name: str) -> None:
+    """Returns once somebody listens on `port`; fails the test if `server` ends first."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    pytest.fail(f"The S3 server did not start (exit code {server.poll()}).")
+    pytest.fail(f"The {name} did not start (exit code {server.poll()}).")
