@@ -79,13 +79,20 @@ class HeadStart:
             self._replies = 0
 
     def stop(self) -> None:
-        """Ends the process within seconds; what it has paid for is kept."""
+        """Ends the process within seconds, at once if it was never told to go; what it has paid for is kept."""
+        if not self._run_id:
+            self._process.kill()
         self._tell("stop")
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
 
     def _tell(self, word: Any) -> None:
         assert self._process.stdin is not None  # noqa: S101 - a pipe, as asked for above

@@ -40,7 +40,12 @@ def run(ctx: click.Context, source: dict[str, Any], *, config: str | None, dry_r
     # First of all, for they take longest: while the recipe is read, both processes import.
     server = prefect_setup.begin(verbose=speech.verbose)
     ahead = head_start.begin(settings)
-    prepared = prepare(settings)
+    try:
+        prepared = prepare(settings)
+    except BaseException:
+        if ahead is not None:
+            ahead.stop()
+        raise
     try:
         report = launch(prepared, server, ahead, _display())
     except Stopped:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from datasynth import head_start, prefect_setup
+from datasynth.cli import main
 from datasynth.head_start import HeadStart, begin
 from datasynth.schemas.errors import AuthenticationError
 from datasynth.schemas.settings import SynthesisSettings
@@ -121,3 +123,23 @@ def test_what_cannot_be_opened_is_left_for_the_flow_to_find(settings: Settings, 
 )
 def test_calls_that_must_wait_for_the_flow_have_no_head_start(settings: Settings, changes: dict[str, Any]) -> None:
     assert begin(settings(**changes)) is None
+
+
+def test_one_that_was_never_told_to_go_ends_at_once(settings: Settings, endpoint: SimulatedServer) -> None:
+    ahead = begin(settings())
+    assert ahead is not None
+    ahead.stop()
+    assert ahead.ended
+    assert endpoint.stats()["requests"] == 0
+
+
+def test_bad_input_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    begun: list[HeadStart | None] = []
+    monkeypatch.setattr(head_start, "begin", lambda settings: begun.append(begin(settings)) or begun[-1])
+    monkeypatch.setattr(prefect_setup, "begin", lambda verbose: None)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(SystemExit) as caught:
+        main(["generate", str(tmp_path / "nowhere"), "--provider", "openai", "-m", "m"])
+    assert caught.value.code == 2
+    assert begun[0] is not None
+    assert begun[0].ended

@@ -18,7 +18,8 @@ from s3_server import S3
 
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = pytest.mark.xdist_group("prefect")
+# A dozen whole runs, one after another.
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(1200)]
 
 MIXES = int(os.environ.get("DATASYNTH_MIXES", "2"))
 TIMES = settings(

@@ -10,7 +10,8 @@ from s3_server import S3
 
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = pytest.mark.xdist_group("prefect")
+# Seven whole runs, one after another.
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
 
 
 def parts(store: Path) -> dict[str, bytes]:
