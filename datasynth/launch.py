@@ -84,12 +84,12 @@ def launch(
                 after_head_start(settings.run_id, head_start.finish)
         if told:
             raise Stopped  # the first one was lost in somebody's import
-        with watching.running(settings.run_id), prefect_setup.patient(), _api_named_in_errors():
+        with watching.running(settings.run_id), prefect_setup.patient(), api_named_in_errors():
             return synthesize(settings)
 
 
 @contextlib.contextmanager
-def _api_named_in_errors() -> Iterator[None]:
+def api_named_in_errors() -> Iterator[None]:
     """Says of a run that ended because its Prefect API had gone that it is the API that does not answer."""
     try:
         yield

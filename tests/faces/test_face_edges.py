@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from s3_server import free_port
 
 from datasynth import prefect_setup
-from datasynth.launch import Stopped, launch
+from datasynth.launch import Stopped, api_named_in_errors, launch
 from datasynth.outputs import check_writable
 from datasynth.prefect_setup import check_answers, configured_api, set_environment
 from datasynth.progress import (
@@ -175,3 +176,12 @@ def test_an_error_in_on_progress_ends_the_calls_and_not_the_run():
     with display.running("callback-test"):
         board_of("callback-test").set(target=10, accepted=1)
     assert display.on_progress is None
+
+
+def test_a_run_that_ends_because_its_prefect_api_has_gone_says_so():
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    url = f"http://127.0.0.1:{free_port()}/api"
+    with temporary_settings({PREFECT_API_URL: url}), pytest.raises(RunError, match="does not answer"):
+        with api_named_in_errors():
+            raise ConnectionError("refused")

@@ -51,7 +51,7 @@ class Api:
         self._process.wait()
 
 
-def test_a_run_outlives_half_a_minute_without_its_prefect_api_and_says_so_where_it_cannot_begin(
+def test_a_run_outlives_half_a_minute_without_its_prefect_api(
     endpoint: SimulatedServer, examples: Path, tmp_path: Path
 ) -> None:
     api = Api(tmp_path / "home")
@@ -68,14 +68,5 @@ def test_a_run_outlives_half_a_minute_without_its_prefect_api_and_says_so_where_
         assert "120 of 120 records accepted" in said
         assert "ERROR" not in said
         assert endpoint.stats()["repeats"] == 0
-        endpoint.reset()
-        with starting(api.url, endpoint, examples / "support_zh", tmp_path / "out.json") as start:
-            process = start(str(tmp_path / "lost"))
-            await_replies(endpoint, process, 1)
-            api.kill()
-            said, _ = process.communicate(timeout=240)
-        assert process.returncode == 1
-        assert f"The Prefect API at {api.url} does not answer" in said
-        assert "--resume" in said
     finally:
         api.kill()
