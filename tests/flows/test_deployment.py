@@ -123,10 +123,10 @@ def ended_run(client: SyncPrefectClient) -> FlowRun | None:
     return next((run for run in runs_of(client) if run.state and run.state.is_final()), None)
 
 
-def events(client: SyncPrefectClient, name: str, analysis: Path) -> list[dict[str, Any]]:
-    """What was told of runs of `analysis`; other tests' runs tell of theirs to the same server."""
+def events(client: SyncPrefectClient, name: str, key: str, value: Path) -> list[dict[str, Any]]:
+    """What was told of the run whose `key` is `value`; other tests' runs tell of theirs to the same server."""
     answer = client.request("POST", "/events/filter", json={"filter": {"event": {"name": [name]}}})  # pyright: ignore
-    return [event for event in answer.json()["events"] if event["payload"].get("analysis_dir") == str(analysis)]
+    return [event for event in answer.json()["events"] if event["payload"].get(key) == str(value)]
 
 
 def switches(client: SyncPrefectClient) -> tuple[bool, bool]:
@@ -161,7 +161,7 @@ def test_an_event_makes_the_data_set_once_and_a_scan_finds_nothing_left_to_start
     assert (made / "manifest.json").exists()
     assert (folder / "11_合成数据" / "synthetic.json").exists()
 
-    (told,) = awaited(lambda: events(client, RUN_COMPLETED, folder), worker)
+    (told,) = awaited(lambda: events(client, RUN_COMPLETED, "run_url", made), worker)
     assert (told["payload"]["records"], told["payload"]["run_url"]) == (COUNT, str(made))
     assert scan_analyses(str(team.analyses), settle_seconds=0) == []
     assert len(runs_of(client)) == 1
@@ -196,5 +196,5 @@ def test_a_run_that_fails_says_so_and_of_what_it_was(client: SyncPrefectClient, 
 
     with pytest.raises(InputError):
         synthesize(SynthesisSettings.model_validate({"analysis_dir": str(tmp_path / "none"), "provider": "simulated"}))
-    (told,) = awaited(lambda: events(client, RUN_FAILED, tmp_path / "none"), lambda: "no event came")
+    (told,) = awaited(lambda: events(client, RUN_FAILED, "analysis_dir", tmp_path / "none"), lambda: "no event came")
     assert "no such folder" in told["payload"]["problem"]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import s3fs
 from s3_server import S3
 
 from datasynth.schemas.errors import InputError
@@ -91,7 +92,8 @@ def test_an_analysis_is_announced_with_its_absolute_address(root: Path, monkeypa
 def test_analyses_on_s3_are_found(root: Path, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    shutil.copytree(root, s3.folder / "bucket" / "discovered")
+    # Through the server, which would not see at once what appears in its folders.
+    s3fs.S3FileSystem(skip_instance_cache=True).put(f"{root}/", "bucket/discovered/", recursive=True)
     found = list(analyses_below("s3://bucket/discovered", settled_before=LATER))
     assert [one.url for one in found] == [
         "s3://bucket/discovered/support_zh",
