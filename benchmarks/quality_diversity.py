@@ -120,7 +120,6 @@ class Tally:
     """What one way brought."""
 
     calls: int = 0
-    asked: int = 0
     accepted: int = 0
     cost: float = 0.0
     planning: float = 0.0
@@ -198,7 +197,6 @@ class Trial:
             found = parse_reply(reply.text, self.recipe.record_schema, cut=False).records
             rows += [(call.index, i, orjson.dumps(r).decode(), f"k{call.index}") for i, r in enumerate(found)]
             self.tally.calls += 1
-            self.tally.asked += call.asked
             self.tally.cost += CACHED * tokens(self.static) + INPUT * tokens(user) + OUTPUT * tokens(reply.text)
         return pl.DataFrame(
             rows,

@@ -13,6 +13,7 @@ from datasynth.tasks.dedup.index import index_for
 from datasynth.tasks.generate.parse import parse_reply
 from datasynth.tasks.quality.screening import checks_for
 from datasynth.tasks.report.export import Identified, export_records
+from datasynth.tasks.sources.documents import names_json_lines
 from datasynth.tasks.validate.content import ContentRules
 from datasynth.tasks.validate.validator import RecordValidator, describe, with_content
 from datasynth.version import __version__
@@ -87,7 +88,7 @@ def save_pasted(pasted: Pasted, recipe: Recipe, target: str) -> int:
     return export_records(
         target,
         _identified(pasted.kept, recipe),
-        output_format="jsonl" if target.lower().endswith((".jsonl", ".ndjson")) else "json",
+        output_format="jsonl" if names_json_lines(target) else "json",
         metadata={
             "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "generator": "DataSynth (Interactive)",

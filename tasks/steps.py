@@ -39,6 +39,7 @@ from datasynth.tasks.rounds.job import Job
 from datasynth.tasks.rounds.planning import ShardPlan
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.prompts import shard_of
+from datasynth.tasks.rounds.runs import Run
 from datasynth.tasks.sources.recipes import read_recipe
 from datasynth.tasks.validate.validator import accept_all, judge
 
@@ -171,7 +172,7 @@ def score(judged: JudgedRound, job: Job, before: int) -> JudgedRound:
     """Has the judge score what would be accepted. Not cached and not in shards: the journal has every judgement."""
     run, number = job.run, judged.round
     committer = committer_of(run, job.recipe, job.detection, job.settings)
-    frame = pl.read_parquet(io.BytesIO(run.folder.read(judged.judged)))
+    frame = _frame(run, judged.judged)
     scores, scoring = scored_candidates(job, committer, number, frame, before, partial(_judged, job, number))
     path = f"work/{number:05d}-scores.parquet"
     run.folder.write(path, _parquet(scores))
@@ -198,14 +199,14 @@ def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) ->
     harvest = Harvest(
         round=judged.round,
         calls=tuple(call for plan in plans for call in plan.calls),
-        judged=pl.read_parquet(io.BytesIO(run.folder.read(judged.judged))),
-        replies=pl.read_parquet(io.BytesIO(run.folder.read(judged.replies))),
+        judged=_frame(run, judged.judged),
+        replies=_frame(run, judged.replies),
         missing=dict(judged.missing),
         unasked=judged.unasked,
         spend=journal_of(job.place).spend(judged.round) + judging,
         limit=judged.limit,
         trouble=judged.trouble,
-        scores=pl.read_parquet(io.BytesIO(run.folder.read(judged.scores))) if judged.scores else None,
+        scores=_frame(run, judged.scores) if judged.scores else None,
         judging=judging,
     )
     committer = committer_of(run, job.recipe, job.detection, job.settings)
@@ -220,6 +221,10 @@ def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) ->
 def report(job: Job, stopped_by: StopReason, explanation: Message, started: float) -> RunReport:
     """Writes the report, the files that sibling tools read and, last of all, the manifest."""
     return finish_run(job.run, job.recipe, job.detection, job.settings, stopped_by, explanation, started)
+
+
+def _frame(run: Run, path: str) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(run.folder.read(path)))
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

@@ -23,13 +23,14 @@ from datasynth.schemas.messages import say
 def convert(input_file: str, output: str) -> None:
     # Imported when it runs: `--help` needs nothing but click.
     from datasynth.outputs import check_writable, write_whole  # noqa: PLC0415
+    from datasynth.tasks.sources.documents import names_json_lines  # noqa: PLC0415
     from datasynth.tasks.sources.records import read_records  # noqa: PLC0415
 
     check_writable(output)
     records = read_records(input_file)
     if not records:
         raise InputError("{path}: no record in it. Give a file with records.", path=input_file)
-    write_whole(output, records_as_bytes(records, lines=output.lower().endswith((".jsonl", ".ndjson"))))
+    write_whole(output, records_as_bytes(records, lines=names_json_lines(output)))
     out(say("{records}: {path}", records=so_many(len(records)), path=shown_path(output)))
 
 

@@ -51,13 +51,10 @@ def export(
 
 def _say_what_is_to_be_known(result: "ExportedRun", form: str, wanted: int) -> None:
     """Says how the file differs from what somebody may take it for."""
+    from datasynth.tasks.report.summary import simulated_warning  # noqa: PLC0415 - `--help` needs nothing but click
+
     if result.facts.simulated:
-        err(
-            say(
-                "Simulated: no language model wrote these records. The simulated model server made them, to try the "
-                "machinery with; do not train on them."
-            )
-        )
+        err(simulated_warning())
     if result.state != "finished":
         err(say("The run made {records}.", records=records_of(result.exported.written, wanted)))
     if left_out := sorted(result.exported.left_out):

@@ -41,6 +41,26 @@ def batch_size() -> Setting:
     return Setting("--batch-size", field="batch_size", metavar="N", shown="5", help="Records asked for in one call.")
 
 
+def dedup_threshold() -> Setting:
+    return Setting(
+        "--dedup-threshold",
+        field="dedup_threshold",
+        metavar="J",
+        shown="0.7",
+        help="Jaccard similarity from which two records are near-duplicates.",
+    )
+
+
+def no_validate() -> Setting:
+    return Setting(
+        "--no-validate",
+        field="validate_records",
+        value=False,
+        help="Skip validation and deduplication.",
+        file_help="Validate and deduplicate.",
+    )
+
+
 def _model_options() -> tuple[Setting, ...]:
     return (
         model(),
@@ -95,26 +115,14 @@ def _prompt_options() -> tuple[Setting, ...]:
         ),
         *_duplicate_options(),
         Setting("--seed", field="random_seed", metavar="N", shown="0", help="Seed of the run's random choices."),
-        Setting(
-            "--no-validate",
-            field="validate_records",
-            value=False,
-            help="Skip validation and deduplication.",
-            file_help="Validate and deduplicate.",
-        ),
+        no_validate(),
         *content_options(),
     )
 
 
 def _duplicate_options() -> tuple[Setting, ...]:
     return (
-        Setting(
-            "--dedup-threshold",
-            field="dedup_threshold",
-            metavar="J",
-            shown="0.7",
-            help="Jaccard similarity from which two records are near-duplicates.",
-        ),
+        dedup_threshold(),
         Setting(
             "--dedup-on",
             field="dedup_on",

@@ -6,7 +6,8 @@ import click
 
 from datasynth.amounts import records, records_of
 from datasynth.cli.commands import command, option
-from datasynth.cli.options import Setting, content_options, data_type, settings_options
+from datasynth.cli.options import content_options, data_type, dedup_threshold, no_validate
+from datasynth.cli.setting import Setting, settings_options
 from datasynth.cli.speech import out, shown_path
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import say
@@ -25,14 +26,8 @@ from datasynth.schemas.messages import say
 @settings_options(
     Setting("--seeds", field="seeds_file", metavar="FILE", help="Seeds, as JSON or JSON Lines; with a schema file."),
     data_type(),
-    Setting(
-        "--dedup-threshold",
-        field="dedup_threshold",
-        metavar="J",
-        shown="0.7",
-        help="Jaccard similarity from which two records are near-duplicates.",
-    ),
-    Setting("--no-validate", field="validate_records", value=False, help="Skip validation and deduplication."),
+    dedup_threshold(),
+    no_validate(),
     *content_options(),
 )
 @click.pass_context

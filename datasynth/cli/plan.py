@@ -14,7 +14,7 @@ from datasynth.tasks.llm.batch_choice import tier_of
 from datasynth.tasks.llm.endpoints import Endpoint, takes_temperature
 from datasynth.tasks.llm.prices import Price, price_of
 from datasynth.tasks.quality.screening import QualityChecks, checks_for
-from datasynth.tasks.report.summary import dollars
+from datasynth.tasks.report.summary import dollars, forbidding_sentence
 from datasynth.tasks.rounds.estimate import estimate_run, estimate_without_recipe
 
 KINDS: dict[DataKind, Message] = {
@@ -45,8 +45,7 @@ def show_plan(settings: SynthesisSettings) -> None:
     if settings.validate_records:
         _show_checks(checks)
     out(say("Model: {model}", model=model_in_words(endpoint)))
-    if missing_key:
-        out(say("  The environment variable {variable} is not set; generate will need it.", variable=missing_key))
+    _show_missing_key(missing_key)
     if settings.judging:
         _show_judge(settings)
     for line in options_without_effect(settings, endpoint):
@@ -78,8 +77,12 @@ def _show_judge(settings: SynthesisSettings) -> None:
             least=least,
         )
     )
-    if missing_key:
-        out(say("  The environment variable {variable} is not set; generate will need it.", variable=missing_key))
+    _show_missing_key(missing_key)
+
+
+def _show_missing_key(variable: str | None) -> None:
+    if variable:
+        out(say("  The environment variable {variable} is not set; generate will need it.", variable=variable))
 
 
 def show_source(source: Source) -> None:
@@ -123,14 +126,7 @@ def seed_lines(source: Source) -> list[Message]:
     if len(left_out) > MOST_PROBLEMS:
         lines.append(say("  and {count} more", count=len(left_out) - MOST_PROBLEMS))
     lines += recipe.seed_notes
-    lines += [
-        say(
-            "The guidelines forbid data made by a model (“{rule}”). No prompt shows this rule: make sure that such "
-            "data may be used.",
-            rule=rule,
-        )
-        for rule in recipe.guidelines_left_out
-    ]
+    lines += map(forbidding_sentence, recipe.guidelines_left_out)
     if not used:
         lines.append(say("  No seed is usable: records are made from the schema alone."))
     return lines
@@ -188,14 +184,12 @@ def show_rule_of_thumb(settings: SynthesisSettings) -> None:
     estimate = estimate_without_recipe(settings.target_count, settings.batch_size, price, tier=tier_of(settings))
     if endpoint.model:
         out(say("Model: {model}", model=model_in_words(endpoint)))
-        shown = price_line(estimate, price, endpoint, batch=settings.batch_api)
     else:
         out(say("Model: not given, and {provider} has no default", provider=endpoint.provider.name))
-        shown = (
-            price_line(estimate, price, endpoint, batch=settings.batch_api)
-            if price
-            else say("Price: it depends on the model. Give --model.")
-        )
+    if endpoint.model or price:
+        shown = price_line(estimate, price, endpoint, batch=settings.batch_api)
+    else:
+        shown = say("Price: it depends on the model. Give --model.")
     show_estimate(estimate, shown, target=settings.target_count)
     out(
         say(

@@ -49,7 +49,7 @@ def preview(run: str, store: str | None, dataset: str | None, count: str, reject
 
 
 def _show_head(place: "RunPlace", state: str, facts: "RunFacts") -> None:
-    from datasynth.tasks.report.summary import dollars  # noqa: PLC0415
+    from datasynth.tasks.report.summary import dollars, simulated_warning  # noqa: PLC0415
 
     price = facts.spend.cost_usd
     words = [
@@ -62,12 +62,7 @@ def _show_head(place: "RunPlace", state: str, facts: "RunFacts") -> None:
     ]
     out(" · ".join(on_one_line(in_words(word)) for word in words if word))
     if facts.simulated:
-        out(
-            say(
-                "Simulated: no language model wrote these records. The simulated model server made them, to try the "
-                "machinery with; do not train on them."
-            )
-        )
+        out(simulated_warning())
 
 
 def _show_record(number: int, stored: "StoredRecord") -> None:

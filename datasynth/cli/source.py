@@ -8,6 +8,7 @@ from datasynth.cli.setting import given
 from datasynth.cli.speech import speech
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import SOURCES, checked_settings, read_settings_file
+from datasynth.tasks.sources.documents import names_json_lines
 
 
 def settings_of(ctx: click.Context, source: dict[str, Any], config: str | None = None) -> SynthesisSettings:
@@ -29,7 +30,7 @@ def settings_of(ctx: click.Context, source: dict[str, Any], config: str | None =
         values["simulation"] = knobs | values["simulation"]
     if speech.chosen or "language" not in values:
         values["language"] = speech.language
-    if "output_format" not in values and str(values.get("output") or "").lower().endswith((".jsonl", ".ndjson")):
+    if "output_format" not in values and names_json_lines(str(values.get("output") or "")):
         values["output_format"] = "jsonl"
 
     def named(field: str) -> str:

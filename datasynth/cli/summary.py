@@ -1,6 +1,5 @@
 """The last lines of a run: what was made, what it cost, what was lost and why, where it is, what to do next."""
 
-import os
 import shlex
 import shutil
 
@@ -10,7 +9,7 @@ from datasynth.progress import reasons_text
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.report import RunReport, Spend, StopReason
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.report.summary import dollars, duration, judging_sentence
+from datasynth.tasks.report.summary import dollars, duration, judging_sentence, possible_sentences, simulated_warning
 from datasynth.tasks.storage.store import Store
 
 ALL_REASONS = 20
@@ -22,12 +21,7 @@ ADDING_UP = {"max_cost": "--max-cost", "max_tokens": "--max-tokens", "max_calls"
 def show_summary(report: RunReport, settings: SynthesisSettings) -> None:
     """Says how a run ended; a simulated one says so first."""
     if report.simulated:
-        out(
-            say(
-                "Simulated: no language model wrote these records. The simulated model server made them, to try the "
-                "machinery with; do not train on them."
-            )
-        )
+        out(simulated_warning())
     out(
         say(
             "{records} accepted · {cost} · {duration}",
@@ -57,13 +51,8 @@ def _show_losses(report: RunReport) -> None:
     if lost := sum(counts.missing.values()):
         reasons = reasons_text(counts.missing, speech.language, ALL_REASONS)
         out(say("  missing {count}: {reasons}", count=f"{lost:,}", reasons=reasons))
-    if report.spend.possible_usd > 0:
-        out(
-            say(
-                "Up to {cost} more is possible: calls that ended without an answer may have been billed.",
-                cost=dollars(report.spend.possible_usd),
-            )
-        )
+    for line in possible_sentences(report.spend):
+        out(line)
 
 
 def cost(spend: Spend) -> Message:
@@ -77,8 +66,10 @@ def _show_places(report: RunReport, settings: SynthesisSettings) -> None:
     if report.output:
         out(say("Records: {path}", path=shown_path(report.output)))
         if settings.stats:
-            stem = os.path.splitext(report.output)[0]
-            out(say("Statistics: {path}", path=shown_path(f"{stem}.stats.json")))
+            # Brings Polars, which the run has imported by now.
+            from datasynth.tasks.report.export import statistics_path  # noqa: PLC0415
+
+            out(say("Statistics: {path}", path=shown_path(statistics_path(report.output))))
     out(say("Data set: {path}", path=report.data_url))
     out(say("Report: {path}", path=Store(report.run_url).url("report.html")))
 

@@ -100,7 +100,7 @@ class Archive:
     space: Space
     recipe: Recipe
     detection: Detection
-    niches: list[dict[Cell, Niche]] = field(default_factory=list)
+    niches: list[dict[Cell, Niche]] = field(init=False)
     values: dict[tuple[str, int], Repeats] = field(default_factory=dict)
     """What is repeated by all calls that name a value: a niche of many shares it with its neighbours, and hears too
     little of it alone. By attribute and the value's number."""

@@ -8,13 +8,14 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Literal
 
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import Field
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.archive.topics import find_topics
+from datasynth.tasks.archive.topics import Topics, find_topics
 
 SHORT = 20
 """Characters of a seed's value up to which a string field may be a category."""
@@ -77,6 +78,8 @@ class Attribute:
     """Share of each value in the records wanted, in any unit; empty where no share was asked for."""
     given: bool = False
     """True for an attribute of the user's own, which every aim names."""
+    topics: Topics | None = dataclass_field(default=None, compare=False, repr=False)
+    """What tells a record's topic: of the kind `topic` alone."""
 
 
 def attributes(recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> tuple[Attribute, ...]:
@@ -125,9 +128,8 @@ def _target(shares: Any) -> tuple[float, ...]:
 
 def _given(field: Field, shares: dict[str, float]) -> Attribute:
     values = tuple(_typed(field, text) for text in shares)
-    allowed = None if field.enum is None else [*field.enum]
     for text, value in zip(shares, values, strict=True):
-        if not _fits(field, value) or (allowed is not None and value not in allowed):
+        if not _fits(field, value) or (field.enum is not None and value not in field.enum):
             raise InputError(
                 "--attribute: {value} cannot stand in the field {field}. Give values that its schema allows, or "
                 "another name for an attribute that is no field.",
@@ -191,12 +193,14 @@ def _distinct(values: Sequence[Any]) -> tuple[Any, ...]:
 def _topics(recipe: Recipe, fields: Sequence[Attribute], settings: SynthesisSettings) -> tuple[Attribute, ...]:
     """Topics of the seeds, where no field says what a record is about and the user does not either."""
     said = any(isinstance(axis.values[0], str) and SUBJECT_NAMES.search(axis.name) for axis in fields)
-    if said or settings.diversity_factor == 0 or any(SUBJECT_NAMES.search(name) for name in settings.attributes):
+    said = said or any(SUBJECT_NAMES.search(name) for name in settings.attributes)
+    if said or settings.diversity_factor == 0 or recipe.record_schema.field(TOPIC) is not None:
         return ()
     topics = find_topics(recipe)
-    if topics is None or recipe.record_schema.field(TOPIC) is not None:
+    if topics is None:
         return ()
-    return (Attribute(TOPIC, topics.names, open=settings.diversity_factor >= OPEN_FROM, kind="topic"),)
+    far = settings.diversity_factor >= OPEN_FROM
+    return (Attribute(TOPIC, topics.names, open=far, kind="topic", topics=topics),)
 
 
 def _lengths(recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> tuple[Attribute, ...]:

@@ -10,7 +10,6 @@ from typing import Any
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.archive.attributes import LENGTH, Attribute, attributes, length_bin
-from datasynth.tasks.archive.topics import Topics, find_topics
 
 AIMED_AT_ONCE = 3
 """Attributes that one aim names at most: with more, the values contradict each other and records grow alike."""
@@ -25,7 +24,6 @@ class Space:
 
     axes: tuple[Attribute, ...]
     grids: tuple[tuple[Attribute, ...], ...]
-    topics: Topics | None
     key: str
     """What every draw of the plan is seeded with."""
 
@@ -54,9 +52,9 @@ class Space:
         if axis.kind == "length":
             found = length_bin(record.get(axis.name.removesuffix(LENGTH)), axis.values)
             return len(axis.values) if found is None else found
-        if axis.name in aim or axis.kind == "free" or self.topics is None:
+        if axis.name in aim or axis.topics is None:
             return self._known(axis, aim.get(axis.name))
-        nearest = self.topics.nearest(record)
+        nearest = axis.topics.nearest(record)
         return len(axis.values) if nearest is None else nearest
 
     def _known(self, axis: Attribute, value: Any) -> int:
@@ -76,8 +74,7 @@ def space_of(recipe: Recipe, detection: Detection, settings: SynthesisSettings) 
     """
     axes = attributes(recipe, detection, settings) if settings.diversity_factor > 0 else ()
     key = plan_key(recipe, settings)
-    topics = find_topics(recipe) if any(axis.kind == "topic" for axis in axes) else None
-    return Space(axes, tuple(_grids(draws(key, "grids").sample(axes, len(axes)))), topics, key)
+    return Space(axes, tuple(_grids(draws(key, "grids").sample(axes, len(axes)))), key)
 
 
 def _grids(axes: Sequence[Attribute]) -> list[tuple[Attribute, ...]]:

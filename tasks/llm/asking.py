@@ -1,15 +1,24 @@
 """What calls made one by one and calls made in batches have in common: what is asked, and when failures end the run."""
 
+import time
+
+import orjson
+
 from datasynth.schemas.calls import Prompt, Request, Shard
-from datasynth.schemas.errors import AuthenticationError, DataSynthError, RequestRefusedError
+from datasynth.schemas.errors import AuthenticationError, DataSynthError, RequestRefusedError, RunError
+from datasynth.schemas.record import content_digest
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import Endpoint
 from datasynth.tasks.llm.failures import CallFailure
+from datasynth.tasks.llm.tokens import most_tokens
 
 HOTTER = 0.05
 """Added to the temperature each time a reply could not be read, as the earlier tool did."""
 HOPELESS_AFTER = 3
 """Requests refused as malformed, with none answered, after which the run ends instead of asking a thousand times."""
+
+LONGEST_OBEYED = 3600.0
+"""Seconds of `Retry-After` that a run waits for; more is a quota of a day or a month, and somebody must know."""
 
 
 def planned_request(shard: Shard, prompt: Prompt, attempt: int, *, model: str, settings: SynthesisSettings) -> Request:
@@ -24,6 +33,26 @@ def planned_request(shard: Shard, prompt: Prompt, attempt: int, *, model: str, s
     )
 
 
+def static_part(shard: Shard) -> tuple[str, int]:
+    """What all calls of a shard share: its digest, as `reply_key` takes it, and the most tokens that it may be."""
+    digest = content_digest([shard.static, shard.json_schema])
+    return digest, most_tokens(shard.static, orjson.dumps(shard.json_schema).decode())
+
+
+def deadline_of(settings: SynthesisSettings) -> float:
+    """The moment of `time.monotonic` after which a run that starts now begins no call."""
+    return time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
+
+
+def too_late(*, stopping: bool, deadline: float) -> CallFailure | None:
+    """What becomes of a call that has not left, where none may leave any more."""
+    if stopping:
+        return CallFailure("stopped", "give_up", "the run was stopped")
+    if time.monotonic() >= deadline:
+        return CallFailure("stopped", "give_up", "the time limit was reached")
+    return None
+
+
 class Prospects:
     """Ends the run where the next call would fail like the last."""
 
@@ -33,6 +62,7 @@ class Prospects:
         self.answers = 0
         """Replies that were paid for; whoever receives one counts it here."""
         self._endpoint = endpoint
+        self._where = endpoint.base_url or endpoint.provider.name
         self._malformed = 0
 
     def failed(self, failure: CallFailure) -> None:
@@ -43,6 +73,14 @@ class Prospects:
         """
         if failure.remedy == "stop_run":
             self.fatal = self._error(failure)
+        elif (failure.retry_after or 0) > LONGEST_OBEYED:
+            self.fatal = RunError(
+                "{where} asks to be left alone for {minutes} minutes ({detail}). Replies that were paid for are kept: "
+                "go on with the same run then.",
+                where=self._where,
+                minutes=round((failure.retry_after or 0) / 60),
+                detail=failure.detail,
+            )
         elif failure.miss == "bad_request" and failure.remedy == "give_up":
             self._malformed += 1
             if self._malformed >= HOPELESS_AFTER and self.answers == 0:
@@ -51,18 +89,17 @@ class Prospects:
             raise self.fatal
 
     def _error(self, failure: CallFailure) -> DataSynthError:
-        where = self._endpoint.base_url or self._endpoint.provider.name
         if failure.authentication:
             return AuthenticationError(
                 "{where} refused the key ({detail}). Check the environment variable {variable}; nothing was retried.",
-                where=where,
+                where=self._where,
                 detail=failure.detail,
                 variable=self._endpoint.key_env or "-",
             )
         return RequestRefusedError(
             "{where} refuses requests for model {model}: {detail}. Check the model's name, the account's credit and "
             "the options; replies that were paid for are kept.",
-            where=where,
+            where=self._where,
             model=self._endpoint.model,
             detail=failure.detail,
         )

@@ -5,17 +5,13 @@ again. The rest is reserved against the budget and sent as one batch, recorded b
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard, ShardReceipt
 from datasynth.schemas.errors import RunError
-from datasynth.schemas.record import content_digest
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.llm.asking import planned_request
+from datasynth.tasks.llm.asking import deadline_of, planned_request, static_part, too_late
 from datasynth.tasks.llm.batch_clients import BatchClient
 from datasynth.tasks.llm.batch_transit import Outcomes, Outgoing, Transit, Waits
 from datasynth.tasks.llm.budget import Budget, Reservation
@@ -85,8 +81,9 @@ class BatchEngine:
         self.settings = settings
         self.board = board
         self.waits = waits or Waits()
-        deadline = time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
-        self.transit = Transit(endpoint, client, journal, budget, board, deadline=deadline, waits=self.waits)
+        self.transit = Transit(
+            endpoint, client, journal, budget, board, deadline=deadline_of(settings), waits=self.waits
+        )
         self._model = endpoint.model
         self._journal = journal
         self._budget = budget
@@ -99,8 +96,7 @@ class BatchEngine:
             DataSynthError: the run cannot go on (key refused, storage lost), or was stopped; batches under way are
                 recorded, and whoever resumes the run collects them.
         """
-        digest = content_digest([shard.static, shard.json_schema])
-        overhead = most_tokens(shard.static, orjson.dumps(shard.json_schema).decode())
+        digest, overhead = static_part(shard)
         asks = [_Ask(shard, prompt, overhead) for prompt in shard.prompts]
         open_, paid = asks, 0
         while open_:
@@ -180,7 +176,7 @@ class BatchEngine:
             raise transit.prospects.fatal
         if not asks:
             return 0, {}
-        if late := self._too_late():
+        if late := too_late(stopping=transit.stopping, deadline=transit.deadline):
             return 0, dict.fromkeys((ask.key for ask in asks), late)
         transit.settled.clear()
         outgoing: list[Outgoing] = []
@@ -192,13 +188,6 @@ class BatchEngine:
                 break
             outgoing.append(Outgoing(ask.key, ask.request, ask.most_input, room))
         return len(outgoing), await transit.send(round, outgoing)
-
-    def _too_late(self) -> CallFailure | None:
-        if self.transit.stopping:
-            return CallFailure("stopped", "give_up", "the run was stopped")
-        if time.monotonic() >= self.transit.deadline:
-            return CallFailure("stopped", "give_up", "the time limit was reached")
-        return None
 
     async def drain(self, seconds: float) -> None:
         """Starts nothing more and leaves batches with the provider; each shard then ends with a `RunError`.

@@ -13,13 +13,10 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
-import orjson
-
 from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard, ShardReceipt
 from datasynth.schemas.errors import DataSynthError, RunError
-from datasynth.schemas.record import content_digest
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.llm.asking import Prospects, planned_request
+from datasynth.tasks.llm.asking import Prospects, deadline_of, planned_request, static_part, too_late
 from datasynth.tasks.llm.budget import Budget, Reservation
 from datasynth.tasks.llm.clients import ModelClient
 from datasynth.tasks.llm.endpoints import Endpoint
@@ -74,7 +71,7 @@ class Engine:
         self.stopping = False
         self._readable = readable
         self._gate = gate
-        self._deadline = time.monotonic() + settings.max_minutes * 60 if settings.max_minutes else float("inf")
+        self._deadline = deadline_of(settings)
         self._settled = asyncio.Event()
         self._calls: set[asyncio.Task[CallResult]] = set()
         self._prospects = Prospects(endpoint)
@@ -87,8 +84,7 @@ class Engine:
         Raises:
             DataSynthError: the run cannot go on (key refused, storage lost); paid replies are in the journal.
         """
-        digest = content_digest([shard.static, shard.json_schema])
-        overhead = most_tokens(shard.static, orjson.dumps(shard.json_schema).decode())
+        digest, overhead = static_part(shard)
         before = self._prospects.answers
         calls = [asyncio.create_task(self._call(shard, p, digest, overhead)) for p in shard.prompts]
         self._calls.update(calls)
@@ -224,11 +220,7 @@ class Engine:
     def _may_not_start(self) -> CallFailure | None:
         if self._prospects.fatal is not None:
             raise self._prospects.fatal
-        if self.stopping:
-            return CallFailure("stopped", "give_up", "the run was stopped")
-        if time.monotonic() > self._deadline:
-            return CallFailure("stopped", "give_up", "the time limit was reached")
-        return None
+        return too_late(stopping=self.stopping, deadline=self._deadline)
 
     async def _pace(self, request: Request) -> None:
         waits = [self.pace.requests.wait_for(1)] if self.pace.requests else []

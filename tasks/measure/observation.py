@@ -1,6 +1,5 @@
 """The pass over a run's parts from which its report takes what it says of quality and diversity."""
 
-import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,8 +12,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.archive.attributes import attributes
-from datasynth.tasks.archive.space import Space
-from datasynth.tasks.archive.topics import find_topics
+from datasynth.tasks.archive.space import Space, draws
 from datasynth.tasks.dedup.settings import DedupSettings
 from datasynth.tasks.dedup.text import shingled
 from datasynth.tasks.dedup.views import views_for
@@ -45,7 +43,7 @@ class Observation:
         self.recipe, self.stored, self.total = recipe, stored, total
         self.key = f"{settings.random_seed}|{recipe.fingerprint}|report"
         self.view = views_for(recipe.record_schema, detection)[0]
-        chosen = self._draw("sample").sample(range(total), min(total, MOST_TEXTS))
+        chosen = draws(self.key, "sample").sample(range(total), min(total, MOST_TEXTS))
         self._places = {position: place for place, position in enumerate(chosen)}
         self._texts: dict[int, str] = {}
         self._shown: dict[int, tuple[Sample, dict[str, Any]]] = {}
@@ -53,8 +51,7 @@ class Observation:
         self._values = {name: ValueCounts() for name in self._fields}
         self._judged, self._quality = 0, 0.0
         axes = attributes(recipe, detection, settings)
-        topics = find_topics(recipe) if any(axis.kind == "topic" for axis in axes) else None
-        self._space = Space(axes, (), topics, self.key)
+        self._space = Space(axes, (), self.key)
         self._known = {axis.name: tuple(map(label, axis.values)) for axis in axes if axis.kind == "field"}
         self._niches = NicheCounts(tuple(Axis(axis.name, tuple(map(label, axis.values))) for axis in axes))
 
@@ -115,12 +112,9 @@ class Observation:
             self._judged += len(scores)
             self._quality += sum(scores)
 
-    def _draw(self, purpose: str) -> random.Random:
-        return random.Random(f"{self.key}|{purpose}")  # noqa: S311 (no secret)
-
     def _seed_texts(self) -> list[str]:
         texts = [self.view.text(seed) for seed in self.recipe.seeds]
-        return texts if len(texts) <= MOST_TEXTS else self._draw("seeds").sample(texts, MOST_TEXTS)
+        return texts if len(texts) <= MOST_TEXTS else draws(self.key, "seeds").sample(texts, MOST_TEXTS)
 
     def _samples(self) -> tuple[Sample, ...]:
         """Some records in the order of their ids, each with the seed nearest to it."""
@@ -157,7 +151,7 @@ def rejected_samples(frames: Iterable[pl.DataFrame], key: str) -> tuple[Rejected
     """
     kept: dict[tuple[str, str], list[RejectedSample]] = defaultdict(list)
     seen: dict[tuple[str, str], int] = defaultdict(int)
-    draw = random.Random(f"{key}|rejected")  # noqa: S311 (no secret)
+    draw = draws(key, "rejected")
     for frame in frames:
         rows = frame.filter(pl.col("step") != "surplus").select("step", "reason", "field", "detail", "record")
         for step, reason, field, detail, record in rows.iter_rows():

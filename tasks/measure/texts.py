@@ -1,12 +1,12 @@
 """How varied a set of texts is, by measures that need no model."""
 
 import gzip
-import random
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from datasynth.schemas.measures import TextMeasures
+from datasynth.tasks.archive.space import draws
 from datasynth.tasks.dedup.settings import DedupSettings
 from datasynth.tasks.dedup.text import Shingled, shingled
 from datasynth.tasks.measure.bleu import self_bleu
@@ -83,9 +83,9 @@ def measure_like(
     pool = measured_part(texts)
     if not 2 <= size <= len(pool):
         return None
-    draw = random.Random(f"{key}|like sizes")  # noqa: S311 (no secret)
-    draws = 1 if size == len(pool) else min(DRAWS, max(1, MOST_TEXTS // size))
-    found = [measure_texts(draw.sample(pool, size), embed=embed) for _ in range(draws)]
+    draw = draws(key, "like sizes")
+    number = 1 if size == len(pool) else min(DRAWS, max(1, MOST_TEXTS // size))
+    found = [measure_texts(draw.sample(pool, size), embed=embed) for _ in range(number)]
     names = [name for name in TextMeasures.model_fields if name not in ("records", "sampled")]
     means = {name: _mean([getattr(one, name) for one in found]) for name in names}
     return TextMeasures(records=len(texts) if records is None else records, sampled=size, **means)

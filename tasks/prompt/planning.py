@@ -14,7 +14,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.archive.archive import Archive, new_archive
 from datasynth.tasks.archive.attributes import Attribute
-from datasynth.tasks.archive.space import Space, draws, plan_key, space_of
+from datasynth.tasks.archive.space import Space, draws, plan_key
 from datasynth.tasks.archive.steering import UNLIKELY_FROM, Steering
 
 
@@ -32,6 +32,10 @@ def plan_calls(
 
     Given the same recipe, random seed, round, first index and finished rounds the plan is the same; while nothing is
     known the plan of fewer calls is its beginning.
+
+    While nothing is known aims are a balanced rotation over the grid of attributes that goes on from round to round:
+    within a grid's cycle every combination comes once and every value of an attribute about equally often. More than
+    three attributes make several grids that take turns. With a diversity factor of 0 nothing is aimed at.
 
     Args:
         recipe: What the data set is made from.
@@ -68,25 +72,6 @@ def plan_calls(
             )
         )
     return tuple(calls)
-
-
-def aims(
-    recipe: Recipe, detection: Detection, settings: SynthesisSettings, *, first_index: int, count: int
-) -> list[dict[str, Any]]:
-    """The niches of `count` calls from `first_index` on, while nothing is known: values by attribute.
-
-    A balanced rotation over the grid of attributes that goes on from round to round: within a grid's cycle every
-    combination comes once and every value of an attribute about equally often. More than three attributes make
-    several grids that take turns. With a diversity factor of 0 nothing is aimed at.
-    """
-    space = space_of(recipe, detection, settings)
-    if not space.grids:
-        return [{} for _ in range(count)]
-    niches = []
-    for index in range(first_index, first_index + count):
-        turn, which = divmod(index, len(space.grids))
-        niches.append(_niche(space.grids[which], turn, f"{space.key}|{which}"))
-    return niches
 
 
 class _Closeness:

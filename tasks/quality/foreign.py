@@ -36,6 +36,7 @@ SCRIPT_OF: Final = {
     **{name: name for name in ("ko", "th", "el", "he", "hi")},
 }
 """The script of each language that can be told; kana counts as Han."""
+FUNCTION_WORDS_OF: Final = {name: frozenset(words.split()) for name, words in WORDS.items()}
 CLOSE: Final = ({"ru", "uk"}, {"ar", "fa"}, {"zh", "ja"})
 """Told apart by a few letters, which a short text may lack: never taken for each other."""
 
@@ -126,7 +127,7 @@ def _told(text: str) -> str | None:
     words = SCRIPTS["latin"].findall(prose)
     # In capitals they are code (SQL) or a heading.
     hits = [
-        word for word in words if word.lower() in WORDS[language].split() and (len(word) == 1 or not word.isupper())
+        word for word in words if word.lower() in FUNCTION_WORDS_OF[language] and (len(word) == 1 or not word.isupper())
     ]
     enough = len(set(map(str.lower, hits))) >= FUNCTION_WORDS and len(hits) >= FUNCTION_SHARE * len(words)
     return language if enough and len(words) >= FEWEST_WORDS else None
@@ -138,8 +139,8 @@ def _scripts(language: str) -> tuple[str, ...]:
 
 def _outweighs(found: str, wanted: str, text: str) -> bool:
     """Whether words of `found` clearly outnumber those of `wanted`, which only Latin languages share."""
-    if not found or SCRIPT_OF[found] != "latin" or SCRIPT_OF[wanted] != "latin":
+    if SCRIPT_OF[found] != "latin" or SCRIPT_OF[wanted] != "latin":
         return True
     words = [word.lower() for word in SCRIPTS["latin"].findall(text)]
-    one, other = (sum(word in WORDS[name].split() for word in words) for name in (found, wanted))
+    one, other = (sum(word in FUNCTION_WORDS_OF[name] for word in words) for name in (found, wanted))
     return one > 3 * other

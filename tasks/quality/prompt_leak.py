@@ -37,9 +37,10 @@ class PromptLeak:
         prompts: the prompts as a model reads them, examples aside.
         recipe: all texts that the recipe brings, examples included.
         """
-        allowed = {run for text in recipe for line in text.splitlines() for run in _runs(line)}
-        own = (run for text in prompts for line in text.splitlines() for run in _runs(line))
-        self._runs = tuple(dict.fromkeys(run for run in own if run not in allowed))
+        own = dict.fromkeys(run for text in prompts for line in text.splitlines() for run in _runs(line))
+        # Seeds can be many, so only what they share with the prompt is kept of them.
+        shared = {run for text in recipe for line in text.splitlines() for run in _runs(line) if run in own}
+        self._runs = tuple(run for run in own if run not in shared)
         told = "\n".join(recipe)
         headings = (line.strip() for text in prompts for line in text.splitlines() if line.startswith("## "))
         self._headings = tuple(dict.fromkeys(h for h in headings if _is_telling(h) and h not in told))

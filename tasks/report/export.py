@@ -6,7 +6,6 @@ what `knowlyr-datasynth` 0.4 wrote and its `--resume` reads back, and what `know
 
 import json
 import os
-import posixpath
 import secrets
 import shutil
 import tempfile
@@ -88,22 +87,29 @@ def export_records(
             if output_format == "jsonl"
             else _write_document(file, records, metadata, schema_document)
         )
-        stated = metadata.get("generated_count", written)
-        if written != stated:
-            raise RunError(
-                "{path} would hold {written} records, but the run counted {stated}. It was not written; please "
-                "report this.",
-                path=target,
-                written=written,
-                stated=stated,
-            )
+        require_stated(target, written, metadata.get("generated_count", written))
     return written
+
+
+def require_stated(target: str, written: int, stated: int) -> None:
+    """Makes sure, while `target` is not yet in its place, that it holds as many records as it should.
+
+    Raises:
+        RunError: it does not.
+    """
+    if written != stated:
+        raise RunError(
+            "{path} would hold {written} records, but the run counted {stated}. It was not written; please "
+            "report this.",
+            path=target,
+            written=written,
+            stated=stated,
+        )
 
 
 def statistics_path(target: str) -> str:
     """Where the statistics of the output file `target` are: `x.json` -> `x.stats.json`."""
-    folder, name = os.path.split(target) if "://" not in target else posixpath.split(target)
-    return f"{target[: len(target) - len(name)] if folder else ''}{os.path.splitext(name)[0]}.stats.json"
+    return f"{os.path.splitext(target)[0]}.stats.json"
 
 
 def write_statistics(target: str, statistics: dict[str, Any]) -> str:

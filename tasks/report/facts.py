@@ -10,16 +10,11 @@ from datasynth.schemas.measures import DiversityReport, NicheMeasures, TextMeasu
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import DataKind
 from datasynth.schemas.report import Counts, Estimate, RunReport
-from datasynth.tasks.report.summary import dollars
+from datasynth.tasks.report.summary import dollars, forbidding_sentence
 
+SEED_ROWS = 50
+"""Left-out seeds that are listed; the rest are counted, and whole in report.json."""
 DUPLICATES = ("dedup.exact_duplicate", "dedup.near_duplicate", "dedup.semantic")
-
-
-def simulated_warning() -> Message:
-    return say(
-        "Simulated: no language model wrote these records. The simulated model server made them, to try the "
-        "machinery with; do not train on them."
-    )
 
 
 def sum_sentence(counts: Counts) -> Message:
@@ -93,6 +88,14 @@ def basis(estimate: Estimate) -> Message:
     return say("The estimate was made from the prompts, before the first call.")
 
 
+def thousand_sentences(report: RunReport) -> list[Message]:
+    """What a thousand accepted records cost; none where nobody can say, or nothing was paid."""
+    cost, accepted = report.spend.cost_usd, report.counts.accepted
+    if not cost or not accepted:
+        return []
+    return [say("A thousand accepted records cost {cost}.", cost=dollars(cost / accepted * 1000))]
+
+
 def troubles(report: RunReport) -> list[Message]:
     """What the endpoint said, for each round in which something went wrong."""
     return [
@@ -106,15 +109,7 @@ def seed_sentences(report: RunReport) -> list[Message]:
     """How many seeds were used, what was read otherwise in them, and rules that no prompt shows."""
     left_out = len({problem.seed for problem in report.seed_problems})
     counted = say("{used} seeds used, {left_out} left out.", used=f"{report.seeds_used:,}", left_out=f"{left_out:,}")
-    rules = [
-        say(
-            "The guidelines forbid data made by a model (“{rule}”). No prompt shows this rule: make sure that such "
-            "data may be used.",
-            rule=rule,
-        )
-        for rule in report.guidelines_left_out
-    ]
-    return [counted, *report.seed_notes, *rules]
+    return [counted, *report.seed_notes, *map(forbidding_sentence, report.guidelines_left_out)]
 
 
 def kind_in_words(kind: DataKind) -> Message:

@@ -8,17 +8,19 @@ from typing import IO, Any, Literal, cast, get_args
 
 import polars as pl
 
-from datasynth.schemas.errors import InputError, RunError
+from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import say
 from datasynth.schemas.record import RecordSchema
+from datasynth.schemas.settings import OutputFormat
 from datasynth.tasks.report.conversations import UnfitError
-from datasynth.tasks.report.export import export_records, whole_file
+from datasynth.tasks.report.export import export_records, require_stated, whole_file
 from datasynth.tasks.report.parts import LINEAGE_COLUMN
 from datasynth.tasks.report.tables import CsvTable, write_parquet
 from datasynth.tasks.report.training import TRAINING_FORMATS, TrainingForm, TrainingFormat
 from datasynth.tasks.rounds.stored import StoredRecord, stored_records, with_whole_lineage
+from datasynth.tasks.sources.documents import names_json_lines
 
-ExportFormat = Literal["json", "jsonl", "csv", "parquet", "alpaca", "sharegpt", "dpo", "preference"]
+ExportFormat = Literal[OutputFormat, "csv", "parquet", TrainingFormat]
 """`json` is DataRecipe's synthetic.json; `jsonl` the bare records; the last four are those of `training.py`."""
 FORMATS: tuple[str, ...] = get_args(ExportFormat)
 
@@ -91,7 +93,7 @@ def export_file(target: str, output_format: ExportFormat, contents: Contents, *,
         written = export_records(
             target,
             identified,
-            output_format="json" if output_format == "json" else "jsonl",
+            output_format=output_format,
             metadata=metadata,
             schema_document=contents.document,
         )
@@ -101,7 +103,7 @@ def export_file(target: str, output_format: ExportFormat, contents: Contents, *,
         form = TrainingForm(cast("TrainingFormat", output_format), contents.schema, contents.examples)
     with whole_file(target) as file:
         if form:
-            lines = target.lower().endswith((".jsonl", ".ndjson"))
+            lines = names_json_lines(target)
             written = _write_objects(file, _formed(records, form, with_lineage=with_lineage), lines=lines)
             exported = Exported(written, form.left_out)
         elif output_format == "csv":
@@ -109,14 +111,7 @@ def export_file(target: str, output_format: ExportFormat, contents: Contents, *,
         else:
             frames = map(with_whole_lineage, contents.frames)
             exported = Exported(write_parquet(file, frames, with_lineage=with_lineage))
-        if exported.written != contents.count:
-            raise RunError(
-                "{path} would hold {written} records, but the run counted {stated}. It was not written; please "
-                "report this.",
-                path=target,
-                written=exported.written,
-                stated=contents.count,
-            )
+        require_stated(target, exported.written, contents.count)
     return exported
 
 

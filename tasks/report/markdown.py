@@ -5,10 +5,7 @@ from datasynth.schemas.report import RunReport
 from datasynth.tasks.report import facts
 from datasynth.tasks.report.cells import code, plain, table
 from datasynth.tasks.report.reasons import reason_in_words
-from datasynth.tasks.report.summary import check_counts, cost_sentence, dollars, funnel, headline
-
-SEED_ROWS = 50
-"""Left-out seeds that are listed; the rest are counted, and whole in report.json."""
+from datasynth.tasks.report.summary import check_counts, cost_sentence, funnel, headline, simulated_warning
 
 
 def render_markdown(report: RunReport, language: Language = "en") -> str:
@@ -47,7 +44,7 @@ def _heading(title: Message, language: Language) -> list[str]:
 def _head(report: RunReport, language: Language) -> list[str]:
     lines = []
     if report.simulated:
-        lines += [f"> **{_word(facts.simulated_warning(), language)}**", ""]
+        lines += [f"> **{_word(simulated_warning(), language)}**", ""]
     title = say("{dataset}: report of run {run}", dataset=report.dataset, run=report.run_id)
     started = say("Started at {time} (UTC).", time=report.started_at)
     return [
@@ -89,10 +86,8 @@ def _spend_section(report: RunReport, language: Language) -> list[str]:
     header = [_word(say("Tokens"), language), _word(say("Number"), language)]
     lines = [*_heading(say("Spent"), language), *table(header, rows, numbers=[1]), ""]
     lines.append(_word(cost_sentence(report.spend), language))
-    accepted = report.counts.accepted
-    if report.spend.cost_usd and accepted:
-        each = say("A thousand accepted records cost {cost}.", cost=dollars(report.spend.cost_usd / accepted * 1000))
-        lines += ["", _word(each, language)]
+    for sentence in facts.thousand_sentences(report):
+        lines += ["", _word(sentence, language)]
     return lines
 
 
@@ -173,11 +168,11 @@ def _seeds_section(report: RunReport, language: Language) -> list[str]:
     lines.pop()
     if not problems:
         return lines
-    rows = [[code(p.seed), code(p.field), _word(p.reason, language)] for p in problems[:SEED_ROWS]]
+    rows = [[code(p.seed), code(p.field), _word(p.reason, language)] for p in problems[: facts.SEED_ROWS]]
     header = [_word(say("Seed"), language), _word(say("Field"), language), _word(say("Why it was left out"), language)]
     lines += ["", *table(header, rows)]
-    if len(problems) > SEED_ROWS:
-        more = say("{count} more are in report.json.", count=f"{len(problems) - SEED_ROWS:,}")
+    if len(problems) > facts.SEED_ROWS:
+        more = say("{count} more are in report.json.", count=f"{len(problems) - facts.SEED_ROWS:,}")
         lines += ["", _word(more, language)]
     return lines
 

@@ -16,13 +16,19 @@ from datasynth.schemas.report import Counts, RunReport
 from datasynth.tasks.report import charts, facts
 from datasynth.tasks.report.reasons import reason_in_words
 from datasynth.tasks.report.records import laid_out, shortened, visible
-from datasynth.tasks.report.summary import check_counts, cost_sentence, dollars, duration, funnel, judging_sentence
+from datasynth.tasks.report.summary import (
+    check_counts,
+    cost_sentence,
+    dollars,
+    duration,
+    funnel,
+    judging_sentence,
+    possible_sentences,
+    simulated_warning,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-PROBLEM_ROWS = 50
-"""Left-out seeds that are listed; the rest are counted, and whole in report.json."""
 
 WORDS = {
     "way": say("From asked to accepted, and what it took"),
@@ -108,7 +114,7 @@ def _head(report: RunReport) -> dict[str, Any]:
     )
     return {
         "title": say("{dataset}: report of run {run}", dataset=report.dataset, run=report.run_id),
-        "simulated": facts.simulated_warning() if report.simulated else "",
+        "simulated": simulated_warning() if report.simulated else "",
         "dataset": report.dataset,
         "run_line": started,
         "short": report.explanation if report.fell_short else "",
@@ -174,16 +180,7 @@ def _funnel(report: RunReport) -> dict[str, Any]:
 
 
 def _money(report: RunReport) -> dict[str, Any]:
-    money = [cost_sentence(report.spend)]
-    if report.spend.possible_usd > 0:
-        cost = dollars(report.spend.possible_usd)
-        money.append(
-            say("Up to {cost} more is possible: calls that ended without an answer may have been billed.", cost=cost)
-        )
-    accepted = report.counts.accepted
-    if report.spend.cost_usd and accepted:
-        each = dollars(report.spend.cost_usd / accepted * 1000)
-        money.append(say("A thousand accepted records cost {cost}.", cost=each))
+    money = [cost_sentence(report.spend), *possible_sentences(report.spend), *facts.thousand_sentences(report)]
     if report.judging.scored:
         money.append(judging_sentence(report.judging))
     return {
@@ -276,11 +273,11 @@ def _samples(report: RunReport) -> dict[str, Any]:
 
 def _origin(report: RunReport) -> dict[str, Any]:
     problems = report.seed_problems
-    more = len(problems) - PROBLEM_ROWS
+    more = len(problems) - facts.SEED_ROWS
     return {
         "seeds": facts.seed_sentences(report),
         "problem_titles": (say("Seed"), say("Field"), say("Why it was left out")),
-        "problems": [(p.seed, p.field, p.reason) for p in problems[:PROBLEM_ROWS]],
+        "problems": [(p.seed, p.field, p.reason) for p in problems[: facts.SEED_ROWS]],
         "more_problems": say("{count} more are in report.json.", count=f"{more:,}") if more > 0 else "",
         "kind": facts.kind_in_words(report.kind),
         "kind_reasons": report.kind_reasons,

@@ -74,15 +74,38 @@ def headline(report: RunReport) -> tuple[Message, ...]:
     sentences.append(cost_sentence(report.spend))
     if report.judging.scored:
         sentences.append(judging_sentence(report.judging))
-    if report.spend.possible_usd > 0:
-        sentences.append(
-            say(
-                "Up to {cost} more is possible: calls that ended without an answer may have been billed.",
-                cost=dollars(report.spend.possible_usd),
-            )
-        )
+    sentences += possible_sentences(report.spend)
     sentences.append(say("Time: {duration} (the run's last process).", duration=duration(report.duration_seconds)))
     return tuple(sentences)
+
+
+def simulated_warning() -> Message:
+    """What stands first of all where no language model wrote the records."""
+    return say(
+        "Simulated: no language model wrote these records. The simulated model server made them, to try the "
+        "machinery with; do not train on them."
+    )
+
+
+def forbidding_sentence(rule: str) -> Message:
+    """That the source's guidelines hold a `rule` against what is being done."""
+    return say(
+        "The guidelines forbid data made by a model (“{rule}”). No prompt shows this rule: make sure that such "
+        "data may be used.",
+        rule=rule,
+    )
+
+
+def possible_sentences(spend: Spend) -> list[Message]:
+    """What may have been billed beyond the cost; none where nothing may."""
+    if spend.possible_usd <= 0:
+        return []
+    return [
+        say(
+            "Up to {cost} more is possible: calls that ended without an answer may have been billed.",
+            cost=dollars(spend.possible_usd),
+        )
+    ]
 
 
 def cost_sentence(spend: Spend) -> Message:

@@ -14,7 +14,7 @@ from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.dedup.index import index_for
 from datasynth.tasks.report.parts import record_parquet, rejected_parquet
 from datasynth.tasks.rounds.commit import REJECTED, refused, stored_schema
-from datasynth.tasks.rounds.runs import Run, index_name
+from datasynth.tasks.rounds.runs import Run, index_name, part_path, record_id
 from datasynth.tasks.validate.validator import accept_all, judge
 
 
@@ -41,11 +41,11 @@ def carry_over(
     if bad:
         rows = [refused(row, "validate", row["reason"], row["field"], row["detail"]) for row in bad]
         part = rejected_parquet(Rejected.validate(pl.DataFrame(rows, schema=REJECTED)))
-        run.folder.write("rejected/part-00000.parquet", part)
+        run.folder.write(part_path("rejected", 0), part)
     if len(good):
         lineage = [_lineage(run, n, position) for n, position in enumerate(good["position"])]
         kept = [orjson.loads(record) for record in good["record"]]
-        run.folder.write("data/part-00000.parquet", record_parquet(kept, lineage, stored_schema(recipe, settings)))
+        run.folder.write(part_path("data", 0), record_parquet(kept, lineage, stored_schema(recipe, settings)))
         if settings.validate_records:
             # For the runs to come; this one learns them from the part.
             index = index_for(recipe.record_schema, detection, settings)
@@ -58,7 +58,7 @@ def carry_over(
 
 def _lineage(run: Run, n: int, position: int) -> dict[str, Any]:
     return {
-        "id": f"SYNTH_{n + 1:04d}",
+        "id": record_id(n),
         "run": run.card.run_id,
         "round": 0,
         "call": 0,

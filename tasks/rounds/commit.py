@@ -22,6 +22,7 @@ from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.dedup.contamination import decontamination_of
 from datasynth.tasks.dedup.index import Match, Shared, index_for, views_for
 from datasynth.tasks.report.parts import (
+    LINEAGE_COLUMN,
     read_part,
     read_records,
     record_parquet,
@@ -29,7 +30,7 @@ from datasynth.tasks.report.parts import (
     unchecked,
     unstorable,
 )
-from datasynth.tasks.rounds.runs import Run, index_name
+from datasynth.tasks.rounds.runs import Run, index_name, part_path, record_id
 from datasynth.tasks.semantic.screening import semantic_screen
 
 REJECTED = {
@@ -101,7 +102,8 @@ class RoundCommitter:
         self.decontamination = decontamination_of(settings.decontaminate, run.card.evaluation)
         self.index = index_for(recipe.record_schema, detection, settings, _shared(run, settings))
         whole = views_for(recipe.record_schema, detection)[0]
-        self.semantic = semantic_screen(settings, run.root.at(run.card.dataset), run.card.run_id, whole)
+        dataset = run.root.at(run.card.dataset)
+        self.semantic = semantic_screen(settings, dataset, run.card.run_id, whole) if self.screens else None
         self.loaded: set[int] = set()
         if self.screens:
             seeds = [f"seed-{i + 1}" for i in range(len(recipe.seeds))]
@@ -119,11 +121,11 @@ class RoundCommitter:
         for number in sorted(set(finished) - self.loaded):
             self.loaded.add(number)
             try:
-                part = read_part(self.run.folder.read(f"data/part-{number:05d}.parquet"))
+                part = read_part(self.run.folder.read(part_path("data", number)))
             except FileNotFoundError:
                 continue  # a round in which nothing was accepted
             if self.screens:
-                places = part["_lineage"].struct.unnest().select("call", "position").iter_rows()
+                places = part[LINEAGE_COLUMN].struct.unnest().select("call", "position").iter_rows()
                 records, names = read_records(part, self.schema), [self.name_of(*place) for place in places]
                 self.index.add(records, names)
                 if self.semantic:
@@ -153,12 +155,12 @@ class RoundCommitter:
         number = harvest.round
         if sorted_.rejected:
             frame = pl.DataFrame(sorted_.rejected, schema=REJECTED)
-            self.run.folder.write(f"rejected/part-{number:05d}.parquet", rejected_parquet(Rejected.validate(frame)))
+            self.run.folder.write(part_path("rejected", number), rejected_parquet(Rejected.validate(frame)))
         outcome = self._outcome(harvest, sorted_)
         lineage = self._lineage(harvest, sorted_.rows, before)
         if sorted_.accepted:
             part = record_parquet(sorted_.accepted, lineage, self.schema)
-            self.run.folder.write(f"data/part-{number:05d}.parquet", part)
+            self.run.folder.write(part_path("data", number), part)
         if self.screens:
             name = index_name(self.run.card.run_id, number, simulated=outcome.simulated)
             self.run.index.write(name, self.index.dump())
@@ -220,7 +222,7 @@ class RoundCommitter:
                 sorted_.rows.append(i)
             else:
                 sorted_.rejected.append(refused(rows[i], "dedup", match.reason, match.view, duplicate_detail(match)))
-        if self.semantic and self.screens:
+        if self.semantic:
             kept = [n for n, match in enumerate(matches) if match is None]
             self.semantic.add(sorted_.round, [records[n] for n in kept], [names[n] for n in kept])
 
@@ -228,7 +230,7 @@ class RoundCommitter:
         self, some: list[tuple[int, dict[str, Any]]], rows: list[dict[str, Any]], sorted_: _Sorted
     ) -> list[tuple[int, dict[str, Any]]]:
         """Those of `some` that do not say what a kept one says in other words. No copy of a kept one is embedded."""
-        if self.semantic is None or not self.screens:
+        if self.semantic is None:
             return some
         known = self.index.peek([record for _, record in some])
         fresh = [one for one, match in zip(some, known, strict=True) if match is None]
@@ -254,7 +256,7 @@ class RoundCommitter:
             call = calls[row["call"]]
             lineage.append(
                 {
-                    "id": _record_id(before + n),
+                    "id": record_id(before + n),
                     "run": self.run.card.run_id,
                     "round": harvest.round,
                     "call": row["call"],
@@ -335,10 +337,6 @@ def _judging(harvest: Harvest) -> Judging:
         compared=asked["spread"].count(),
         spread_sum=float(asked["spread"].sum()),
     )
-
-
-def _record_id(n: int) -> str:
-    return f"SYNTH_{n + 1:04d}"
 
 
 def refused(row: dict[str, Any], step: str, reason: str, field_path: str | None, detail: str | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from datasynth.tasks.llm.tokens import count_tokens
 from datasynth.tasks.prompt.planning import plan_calls
 from datasynth.tasks.prompt.render import call_prompt, static_prompt
 from datasynth.tasks.prompt.structured import reply_schema
-from datasynth.tasks.rounds.sizing import answered
+from datasynth.tasks.rounds.sizing import answered, in_calls, not_refused
 
 SAMPLED_PROMPTS = 16
 """Prompts of the plan that are really written and counted; the rest is like them."""
@@ -33,8 +33,7 @@ def estimate_run(
 
     Inputs are counted from the real prompts; outputs are taken to be as long as the seeds.
     """
-    full, rest = divmod(settings.target_count, settings.batch_size)
-    asked = [settings.batch_size] * full + ([rest] if rest else [])
+    asked = in_calls(settings.target_count, settings.batch_size)
     sample = plan_calls(recipe, detection, settings, round=1, first_index=0, asked=asked[:SAMPLED_PROMPTS])
     static = count_tokens(static_prompt(recipe, detection, settings), model)
     shape = reply_schema(recipe.record_schema) if settings.structured_output != "off" else None
@@ -66,7 +65,7 @@ def _record_tokens(recipe: Recipe, model: str) -> float:
 
 def estimate_after(outcomes: Sequence[RoundOutcome], target: int) -> Estimate | None:
     """The estimate that finished rounds suggest for the whole run; None if they brought nothing."""
-    accepted = sum(o.counts.accepted + o.counts.rejected.get("surplus.beyond_target", 0) for o in outcomes)
+    accepted = sum(not_refused(o.counts) for o in outcomes)
     asked = sum(answered(o.counts) for o in outcomes)
     if not accepted or not asked:
         return None

@@ -15,7 +15,8 @@ from datasynth.tasks.archive.archive import Archive, Findings, Made, Refused, ne
 from datasynth.tasks.report.parts import LINEAGE_COLUMN, read_part, read_records
 from datasynth.tasks.rounds.commit import stored_schema
 from datasynth.tasks.rounds.job import Job
-from datasynth.tasks.rounds.runs import Run
+from datasynth.tasks.rounds.runs import Run, part_path
+from datasynth.tasks.rounds.stored import with_whole_lineage
 
 KEPT = 4
 """Archives that this process keeps; one that was dropped is built again from storage."""
@@ -62,14 +63,13 @@ def findings_of(run: Run, number: int, schema: RecordSchema) -> Findings:
 
 def _made(run: Run, number: int, schema: RecordSchema) -> list[Made]:
     try:
-        part = read_part(run.folder.read(f"data/part-{number:05d}.parquet"))
+        part = with_whole_lineage(read_part(run.folder.read(part_path("data", number))))
     except FileNotFoundError:
         return []  # nothing was accepted
     origins = part[LINEAGE_COLUMN].struct.unnest()
-    qualities = origins["quality"].to_list() if "quality" in origins.columns else [None] * len(part)
     aims: dict[str, dict] = {}
     made = []
-    rows = zip(read_records(part, schema), origins["call"], origins["aim"], qualities, strict=True)
+    rows = zip(read_records(part, schema), origins["call"], origins["aim"], origins["quality"], strict=True)
     for record, call, aim, quality in rows:
         if aim not in aims:
             aims[aim] = orjson.loads(aim)
@@ -80,7 +80,7 @@ def _made(run: Run, number: int, schema: RecordSchema) -> list[Made]:
 def _refused(run: Run, number: int) -> list[Refused]:
     """Surplus was not refused: it says nothing about a niche."""
     try:
-        part = pl.read_parquet(io.BytesIO(run.folder.read(f"rejected/part-{number:05d}.parquet")))
+        part = pl.read_parquet(io.BytesIO(run.folder.read(part_path("rejected", number))))
     except FileNotFoundError:
         return []
     found = []

@@ -19,7 +19,7 @@ from datasynth.schemas.record import Frozen
 from datasynth.schemas.report import Counts, RoundOutcome, Spend
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS
-from datasynth.tasks.rounds.runs import RUN_ID, RunCard, default_store, sums
+from datasynth.tasks.rounds.runs import RUN_ID, RunCard, default_store, round_names, sums
 from datasynth.tasks.storage.store import Store, safe_name
 
 RunState = Literal["finished", "fell_short", "unfinished", "unreadable"]
@@ -85,16 +85,12 @@ class RunPlace:
         self.card = RunCard.model_validate_json(folder.read("run.json"))
         self.names = frozenset(folder.names())
 
-    def round_names(self) -> list[str]:
-        """Files of the finished rounds, in order."""
-        return [name for name in self.folder.names("rounds", ".json") if not name.endswith(".plan.json")]
-
     def facts(self) -> tuple[RunState, RunFacts]:
         """State and figures: of its report where that is up to date, else of its ledger."""
         report = RunFacts.model_validate_json(self.folder.read("report.json")) if "report.json" in self.names else None
         if report and "manifest.json" in self.names:
             return "finished", report
-        rounds = self.round_names()
+        rounds = round_names(self.folder)
         if report and report.target == self.card.target and len(report.rounds) == len(rounds):
             return "fell_short", report
         state = "finished" if "manifest.json" in self.names else "unfinished"
@@ -106,7 +102,7 @@ class RunPlace:
             RoundOutcome.model_validate_json(data)
             for data in in_parallel(self.folder.read, [f"rounds/{name}" for name in names])
         ]
-        total = sums(tuple(outcomes))
+        total = sums(outcomes)
         provider = str(told.get("provider") or SynthesisSettings.model_fields["provider"].default)
         default = PROVIDERS[provider].default_model if provider in PROVIDERS else None
         return RunFacts(

@@ -16,7 +16,7 @@ code have changed, so its calls keep their journal keys.
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Run:
 
     def outcomes(self) -> tuple[RoundOutcome, ...]:
         """Outcomes of the finished rounds, in order."""
-        names = [n for n in self.folder.names("rounds", ".json") if not n.endswith(".plan.json")]
+        names = round_names(self.folder)
         return tuple(RoundOutcome.model_validate_json(self.folder.read(f"rounds/{n}")) for n in names)
 
     def planned(self, round: int) -> tuple[PlannedCall, ...] | None:
@@ -123,6 +123,21 @@ class Run:
             return None
 
 
+def round_names(folder: Store) -> list[str]:
+    """Files of a run's finished rounds, in order."""
+    return [name for name in folder.names("rounds", ".json") if not name.endswith(".plan.json")]
+
+
+def part_path(kind: str, round: int) -> str:
+    """Where a round's part `data` or `rejected` stands in its run's folder; part 0 is what was taken over."""
+    return f"{kind}/part-{round:05d}.parquet"
+
+
+def record_id(n: int) -> str:
+    """The id of a data set's record, counted from 0."""
+    return f"SYNTH_{n + 1:04d}"
+
+
 class Progressed(Frozen):
     """Sums over a run's finished rounds."""
 
@@ -133,7 +148,7 @@ class Progressed(Frozen):
     judging: Judging = Judging()
 
 
-def sums(outcomes: tuple[RoundOutcome, ...]) -> Progressed:
+def sums(outcomes: Sequence[RoundOutcome]) -> Progressed:
     """Totals of finished rounds."""
     return Progressed(
         rounds=len(outcomes),

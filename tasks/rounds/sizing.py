@@ -41,6 +41,17 @@ def answered(counts: Counts) -> int:
     return counts.asked - sum(counts.missing.get(reason, 0) for reason in NO_REPLY)
 
 
+def not_refused(counts: Counts) -> int:
+    """Records that were accepted or were beyond the count."""
+    return counts.accepted + counts.rejected.get("surplus.beyond_target", 0)
+
+
+def in_calls(records: int, batch: int) -> list[int]:
+    """`records` asked for in calls of `batch`, the last one for the rest."""
+    full, rest = divmod(records, batch)
+    return [batch] * full + ([rest] if rest else [])
+
+
 def round_calls(
     outcomes: Sequence[RoundOutcome], settings: SynthesisSettings, *, remaining: int, batch: int
 ) -> list[int]:
@@ -57,9 +68,8 @@ def round_calls(
     need = math.ceil(remaining / rate)
     slack = math.ceil(math.sqrt(need * (1 - rate))) if rate < 1 else 0
     need = min(need + slack, remaining + batch * settings.concurrency)
-    full, rest = divmod(need, batch)
     most = max(MOST_RECORDS // batch, LEAST_WAVES * settings.concurrency)
-    asked = ([batch] * full + ([rest] if rest else []))[:most]
+    asked = in_calls(need, batch)[:most]
     return asked[: _steered(outcomes, settings, len(asked))]
 
 
@@ -89,8 +99,7 @@ def batch_size(outcomes: Sequence[RoundOutcome], settings: SynthesisSettings) ->
 def _recent_rate(outcomes: Sequence[RoundOutcome]) -> float:
     got = asked = 0
     for outcome in reversed(outcomes):
-        # What was good but beyond the count was not refused.
-        got += outcome.counts.accepted + outcome.counts.rejected.get("surplus.beyond_target", 0)
+        got += not_refused(outcome.counts)
         asked += answered(outcome.counts)
         if asked >= DRY_CANDIDATES:
             break

@@ -21,6 +21,7 @@ from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.report.columns import OTHER
 from datasynth.tasks.report.parts import CATCH_ALL, LINEAGE_COLUMN, read_part, read_records
 from datasynth.tasks.rounds.listing import RunPlace
+from datasynth.tasks.rounds.runs import round_names
 
 AHEAD = 8
 """Parts fetched while one is being written: few, for each may hold 10,000 records."""
@@ -41,7 +42,7 @@ def part_names(place: RunPlace, kind: str) -> list[str]:
     """
     if "manifest.json" in place.names:
         return orjson.loads(place.folder.read("manifest.json"))[kind]
-    rounds = {name.removesuffix(".json") for name in place.round_names()} | {"00000"}
+    rounds = {name.removesuffix(".json") for name in round_names(place.folder)} | {"00000"}
     names = place.folder.names(kind, ".parquet")
     return [f"{kind}/{name}" for name in names if name.removeprefix("part-").removesuffix(".parquet") in rounds]
 

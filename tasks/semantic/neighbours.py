@@ -34,9 +34,6 @@ class Neighbours:
         self._blocks: list[np.ndarray] = []
         """The same as unit vectors, in blocks of `BLOCK` but for the last."""
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
     def keep(self, vectors: np.ndarray, ids: list[str]) -> None:
         """Adds vectors (float32, shape (ids, dimensions)) unjudged."""
         if not ids:

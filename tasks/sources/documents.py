@@ -14,6 +14,11 @@ DEEPEST = 200
 """Levels of lists and objects in a document: orjson writes 254, and a run wraps documents in a few of its own."""
 
 
+def names_json_lines(path: str) -> bool:
+    """Whether a file or address is called as JSON Lines are."""
+    return path.lower().endswith((".jsonl", ".ndjson"))
+
+
 def read_text(url: str) -> str:
     """The text of the file at `url`, without a byte order mark.
 

@@ -1,10 +1,12 @@
 """What the tests of the faces share: a clean environment, small inputs, and the program run in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 from click.testing import CliRunner, Result
+from s3_server import S3
 from small_inputs import ANALYSES, FIELDS, SEEDS, written
 
 from datasynth.cli import main
@@ -45,3 +47,13 @@ def schema_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def seeds_file(tmp_path: Path) -> Path:
     return written(tmp_path / "seeds.json", SEEDS)
+
+
+@pytest.fixture
+def bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of the S3 server's bucket, which this process may use."""
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    yield "s3://bucket"
+    fsspec.get_filesystem_class("s3").clear_instance_cache()

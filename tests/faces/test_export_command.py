@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import polars as pl
 import pytest
 from s3_server import S3
@@ -217,21 +215,13 @@ def test_a_run_without_its_recipe_is_read_by_its_columns(cli, tmp_path: Path):
     assert [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()] == RECORDS
 
 
-@pytest.fixture
-def bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    yield "s3://bucket/exported"
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-
-
 def test_a_run_on_s3_is_written_to_s3_and_to_a_disk_alike(bucket: str, s3: S3, cli, tmp_path: Path):
-    finished_run(bucket, "done")
+    store = f"{bucket}/exported"
+    finished_run(store, "done")
     for form in ("json", "csv", "parquet"):
-        for target in (f"{bucket}/out.{form}", str(tmp_path / f"out.{form}")):
-            result = cli("export", f"{bucket}/eggs/runs/done", "--to", form, "-o", target)
+        for target in (f"{store}/out.{form}", str(tmp_path / f"out.{form}")):
+            result = cli("export", f"{store}/eggs/runs/done", "--to", form, "-o", target)
             assert result.exit_code == 0, result.stderr
         on_s3 = s3.folder / "bucket/exported" / f"out.{form}"
         assert on_s3.read_bytes() == (tmp_path / f"out.{form}").read_bytes()
-    assert "3. SYNTH_0102" in cli("preview", "done", "--store", bucket).stdout
+    assert "3. SYNTH_0102" in cli("preview", "done", "--store", store).stdout

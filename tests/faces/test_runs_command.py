@@ -1,12 +1,9 @@
 """`datasynth runs`: what stands in a store, on a disk and on S3."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pytest
-from s3_server import S3
 from stored_runs import RECORDS, add_round, begin_run, end_run, finished_run
 
 from datasynth.tasks.rounds.listing import list_runs
@@ -25,16 +22,6 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> str:
     add_round(going, RECORDS[:2], number=2, cost=0.125)
     begin_run(store, "fresh", model="told")
     return store
-
-
-@pytest.fixture
-def bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of the S3 server's bucket, which this process may use."""
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    yield "s3://bucket"
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 def states(store: str) -> dict[str, str]:

@@ -51,6 +51,14 @@ def finished(process: subprocess.Popen[str]) -> str:
     return said
 
 
+def parts(store: Path) -> dict[str, bytes]:
+    """Everything the run's data set consists of, by path."""
+    folder = store / "support_zh" / "runs" / RUN
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for kind in ("data", "rejected") for p in folder.glob(f"{kind}/*")
+    }
+
+
 def await_replies(endpoint: SimulatedServer, process: subprocess.Popen[str], count: int) -> None:
     """Returns once the endpoint has given `count` replies."""
     deadline = time.monotonic() + 120

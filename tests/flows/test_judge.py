@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from outcomes import adds_up, data_set
-from processes import CONCURRENCY, RUN, Start, await_replies, finished
+from processes import CONCURRENCY, RUN, Start, await_replies, finished, parts
 
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.llm.simulated.process import SimulatedServer
@@ -16,14 +16,6 @@ pytestmark = pytest.mark.xdist_group("prefect")
 Run = Callable[..., RunReport]
 ROUND_ONE = 40
 """Calls that write the first round of a process's run: 120 records, three a call."""
-
-
-def parts(store: Path) -> dict[str, bytes]:
-    """Everything a data set consists of, by path."""
-    folder = store / "support_zh" / "runs" / RUN
-    return {
-        str(p.relative_to(folder)): p.read_bytes() for kind in ("data", "rejected") for p in folder.glob(f"{kind}/*")
-    }
 
 
 def test_records_that_two_of_three_judges_find_poor_are_left_out_and_everything_is_accounted_for(

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from processes import CONCURRENCY, RUN, Start, finished
+from processes import CONCURRENCY, RUN, Start, finished, parts
 from s3_server import S3
 
 from datasynth.tasks.llm.simulated.process import SimulatedServer
@@ -47,13 +47,6 @@ mixes = st.fixed_dictionaries(
 )  # fmt: skip
 moments = st.lists(st.tuples(st.integers(0, 45), st.floats(0, 1)), min_size=1, max_size=2)
 """When a run is killed: so many replies after it began, and so many seconds later."""
-
-
-def parts(store: Path) -> dict[str, bytes]:
-    folder = store / "support_zh" / "runs" / RUN
-    return {
-        str(p.relative_to(folder)): p.read_bytes() for kind in ("data", "rejected") for p in folder.glob(f"{kind}/*")
-    }
 
 
 def report_of(store: Path) -> dict[str, Any]:

@@ -5,21 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import CONCURRENCY, RUN, Start, await_replies, finished
+from processes import CONCURRENCY, RUN, Start, await_replies, finished, parts
 from s3_server import S3
 
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 # Seven whole runs, one after another.
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
-
-
-def parts(store: Path) -> dict[str, bytes]:
-    """Everything a data set consists of, by path."""
-    folder = store / "support_zh" / "runs" / RUN
-    return {
-        str(p.relative_to(folder)): p.read_bytes() for kind in ("data", "rejected") for p in folder.glob(f"{kind}/*")
-    }
 
 
 def test_a_run_killed_again_and_again_pays_nothing_twice_and_ends_with_the_same_bytes(

@@ -30,7 +30,7 @@ from datasynth.tasks.llm.simulated.damage import nearly
 from datasynth.tasks.llm.simulated.grammar import seeded
 from datasynth.tasks.llm.simulated.invent import Inventor
 from datasynth.tasks.llm.simulated.knobs import Knobs
-from datasynth.tasks.llm.simulated.material import Material
+from datasynth.tasks.llm.simulated.material import Material, texts_in
 from datasynth.tasks.llm.simulated.reading import Reading
 
 RANKS = 1_000
@@ -83,7 +83,7 @@ def _said(reading: Reading, seed: int, niche: bytes, rank: int, aims: dict[str, 
 
 def _quoted(record: dict[str, Any], written: tuple[str, ...]) -> bool:
     """Whether a text of the record begins much like one of the quotations; a word changed does not hide it."""
-    beginnings = [_units(text) for text in _strings(record)] if written else []
+    beginnings = [_units(text) for text in texts_in(record)] if written else []
     return any(_alike(_units(quotation), text) for quotation in written for text in beginnings)
 
 
@@ -98,13 +98,6 @@ def _alike(quotation: list[str], text: list[str]) -> bool:
 def _units(text: str) -> list[str]:
     """The first words, or characters of a script without spaces."""
     return UNIT.findall(text[:200].casefold())[:40]
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for each in inner for text in _strings(each)]
 
 
 def _steepness(seed: int, niche: bytes) -> float:

@@ -10,6 +10,7 @@ import orjson
 
 from datasynth.tasks.llm.simulated.grammar import seeded
 from datasynth.tasks.llm.simulated.knobs import Knobs
+from datasynth.tasks.llm.simulated.material import texts_in
 
 SHOWN = re.compile(r"^(`{3,})json\n(.*?)\n\1$", re.DOTALL | re.MULTILINE)
 ASKED = '{"scores": [{"n"'
@@ -42,7 +43,7 @@ def _points(text: str, knobs: Knobs) -> tuple[int, str]:
     taste = seeded(knobs.seed, b"judge/" + text.encode("utf-8", "surrogatepass"))
     if taste.random() < knobs.rate_poor:
         return POOR, "Simulated judge: one of the records that it was told to find poor."
-    words = WORD.findall(" ".join(_strings(_value(text))).lower())
+    words = WORD.findall(" ".join(texts_in(_value(text))).lower())
     pairs = list(pairwise(words))
     varied = len(set(pairs)) / len(pairs) if pairs else 0.0
     whole = min(1.0, len(words) / ENOUGH)
@@ -56,10 +57,3 @@ def _value(text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for v in inner for text in _strings(v)]

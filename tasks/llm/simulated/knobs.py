@@ -95,10 +95,9 @@ TYPES: dict[str, Any] = typing.get_type_hints(Knobs)
 
 
 def _check(knobs: Knobs) -> None:
-    if not 0 <= knobs.collapse <= 1:
-        raise InputError("{name} is {rate}; a probability from 0 to 1 is needed.", name="collapse", rate=knobs.collapse)
-    for group in (REQUEST_FAULTS, REPLY_FAULTS, RECORD_FAULTS, JUDGED_FAULTS):
-        rates = {f"rate_{fault}": getattr(knobs, f"rate_{fault}") for fault in group}
+    groups = (REQUEST_FAULTS, REPLY_FAULTS, RECORD_FAULTS, JUDGED_FAULTS)
+    for names in (["collapse"], *([f"rate_{fault}" for fault in group] for group in groups)):
+        rates = {name: getattr(knobs, name) for name in names}
         for name, rate in rates.items():
             if not 0 <= rate <= 1:
                 raise InputError("{name} is {rate}; a probability from 0 to 1 is needed.", name=name, rate=rate)

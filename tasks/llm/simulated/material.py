@@ -28,6 +28,14 @@ def is_chinese(text: str) -> bool:
     return chinese > latin_words
 
 
+def texts_in(value: Any) -> list[str]:
+    """All texts in a JSON value, at whatever depth, in order."""
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for each in inner for text in texts_in(each)]
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence of a seed, without its full stop, cut at its exchangeable words (odd positions)."""

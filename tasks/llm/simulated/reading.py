@@ -10,7 +10,7 @@ import orjson
 
 from datasynth.tasks.llm.simulated.facts import described_fields
 from datasynth.tasks.llm.simulated.grammar import Words, words_of
-from datasynth.tasks.llm.simulated.material import Material, is_chinese
+from datasynth.tasks.llm.simulated.material import Material, is_chinese, texts_in
 from datasynth.tasks.llm.simulated.shapes import Node, compile_shape, inferred_schema
 
 FENCE = re.compile(r"```(?:json|jsonl)?[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
@@ -212,17 +212,10 @@ def _is_placeholder(record: dict[str, Any]) -> bool:
 
 
 def _language(seeds: list[dict[str, Any]], *prose: str) -> str:
-    texts = " ".join(t for s in seeds[:4] for t in _strings(s))[:600]
+    texts = " ".join(t for s in seeds[:4] for t in texts_in(s))[:600]
     if texts:
         return "zh" if is_chinese(texts) else "en"
     for text in prose:
         if rule := LANGUAGE_RULE.search(text):
             return "zh" if (rule[1] or rule[2]) in ("Chinese", "中文") else "en"
     return "zh" if is_chinese(" ".join(prose)[:3000]) else "en"
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [t for v in inner for t in _strings(v)]

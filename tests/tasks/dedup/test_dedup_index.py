@@ -3,6 +3,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from short_records import TWO_VIEWS, short_records
 
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.record import Field
@@ -12,13 +13,7 @@ from datasynth.tasks.dedup.jaccard import similarity
 from datasynth.tasks.dedup.views import View
 
 SETTINGS = DedupSettings()
-TWO_VIEWS = (
-    View("record", (Field(name="question"), Field(name="answer")), least_units=0),
-    View("question", (Field(name="question"),)),
-)
-WORDS = st.sampled_from(["alpha", "beta", "gamma", "delta", "你", "好", "!", "3"])
-PHRASES = st.lists(WORDS, max_size=7).map(" ".join)
-RECORDS = st.lists(st.fixed_dictionaries({"question": PHRASES, "answer": PHRASES}), max_size=14)
+RECORDS = short_records(14)
 
 
 def names(records) -> list[str]:

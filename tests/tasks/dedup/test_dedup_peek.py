@@ -1,23 +1,15 @@
 """Looking without keeping: the same verdicts as screening one record at a time, and nothing learnt."""
 
 from hypothesis import given
-from hypothesis import strategies as st
+from short_records import TWO_VIEWS, short_records
 
-from datasynth.schemas.record import Field
 from datasynth.tasks.dedup.index import DedupSettings, NearDuplicateIndex
-from datasynth.tasks.dedup.views import View
 
-VIEWS = (
-    View("record", (Field(name="question"), Field(name="answer")), least_units=0),
-    View("question", (Field(name="question"),)),
-)
-WORDS = st.sampled_from(["alpha", "beta", "gamma", "delta", "你", "好", "!", "3"])
-PHRASES = st.lists(WORDS, max_size=7).map(" ".join)
-RECORDS = st.lists(st.fixed_dictionaries({"question": PHRASES, "answer": PHRASES}), max_size=14)
+RECORDS = short_records(14)
 
 
 def index_of(records) -> NearDuplicateIndex:
-    index = NearDuplicateIndex(DedupSettings(), VIEWS)
+    index = NearDuplicateIndex(DedupSettings(), TWO_VIEWS)
     index.add(records, [f"r{i}" for i in range(len(records))])
     return index
 

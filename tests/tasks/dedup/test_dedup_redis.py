@@ -12,23 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis_server import RedisServer, serve_redis
 from s3_server import free_port
+from short_records import TWO_VIEWS, short_records
 
 from datasynth.schemas.errors import InputError, StorageError
-from datasynth.schemas.record import Field
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.dedup.index import DedupSettings, Match, NearDuplicateIndex, Shared
 from datasynth.tasks.dedup.redis_index import RedisIndex
 from datasynth.tasks.dedup.redis_storage import PASSWORD_VARIABLE, require_reachable
-from datasynth.tasks.dedup.views import View
 
 SETTINGS = DedupSettings()
-TWO_VIEWS = (
-    View("record", (Field(name="question"), Field(name="answer")), least_units=0),
-    View("question", (Field(name="question"),)),
-)
-WORDS = st.sampled_from(["alpha", "beta", "gamma", "delta", "你", "好", "!", "3"])
-PHRASES = st.lists(WORDS, max_size=7).map(" ".join)
-RECORDS = st.lists(st.fixed_dictionaries({"question": PHRASES, "answer": PHRASES}), max_size=10)
+RECORDS = short_records(10)
 FEW = settings(max_examples=25, deadline=None)  # each speaks to a real server some hundred times
 
 

@@ -17,7 +17,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.archive.attributes import attributes
-from datasynth.tasks.prompt.planning import aims, plan_calls
+from datasynth.tasks.prompt.planning import plan_calls
 
 GENERIC = Detection(kind="generic")
 Examples = Callable[[str], Recipe]
@@ -117,6 +117,14 @@ def test_a_call_asks_for_what_it_was_given() -> None:
         (5, 5, (), {}),
         (6, 2, (), {}),
     ]
+
+
+def aims(
+    recipe: Recipe, detection: Detection, settings: SynthesisSettings, *, first_index: int, count: int
+) -> list[dict[str, Any]]:
+    """What `count` calls from `first_index` on aim at while nothing is known."""
+    calls = plan_calls(recipe, detection, settings, round=1, first_index=first_index, asked=[1] * count)
+    return [call.aim for call in calls]
 
 
 sizes = st.lists(st.integers(2, 6), min_size=1, max_size=3)

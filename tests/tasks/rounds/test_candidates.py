@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
+from test_commit import text_of
 
 from datasynth.schemas.calls import CallResult, PlannedCall, Prompt, Reply, Usage
 from datasynth.schemas.recipe import Detection, Recipe
@@ -23,15 +24,7 @@ from datasynth.tasks.rounds.job import Job
 from datasynth.tasks.rounds.runs import open_run
 
 SCHEMA = RecordSchema(fields=(Field(name="text"), Field(name="points", type="integer")))
-WORDS = ("river", "stone", "cloud", "anchor", "violin", "pepper", "window", "marble", "garden", "candle", "ladder")
 DETECTION = Detection(kind="generic")
-
-
-def text_of(n: int) -> str:
-    """A text unlike that of any other `n`."""
-    return " ".join(f"{word}{(n * 31 + i * 7) % 997}" for i, word in enumerate(WORDS))
-
-
 RECIPE = Recipe(name="small", record_schema=SCHEMA, seeds=({"text": text_of(500), "points": 5},))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
+from test_commit import text_of
 
 from datasynth.schemas.calls import PlannedCall, Usage
 from datasynth.schemas.recipe import Detection, Recipe
@@ -30,11 +31,6 @@ SCHEMA = RecordSchema(
 SEEDS = tuple({"text": f"The seed number {n} stands alone.", "colour": "red", "size": "small"} for n in range(5))
 RECIPE = Recipe(name="small", record_schema=SCHEMA, seeds=SEEDS)
 DETECTION = Detection(kind="generic")
-WORDS = ("river", "stone", "cloud", "anchor", "violin", "pepper", "window", "marble", "garden", "candle", "ladder")
-
-
-def text_of(n: int) -> str:
-    return " ".join(f"{word}{(n * 31 + i * 7) % 997}" for i, word in enumerate(WORDS))
 
 
 def new_job(**options: Any) -> Job:
