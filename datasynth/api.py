@@ -22,6 +22,7 @@ from datasynth.config import OnProgress, SynthesisConfig
 from datasynth.interactive import Pasted, read_pasted, require_something, save_pasted
 from datasynth.launch import launch, with_run_id
 from datasynth.outputs import check_writable
+from datasynth.prefect_api import with_blocks
 from datasynth.progress import Callback
 from datasynth.schemas.errors import DataSynthError
 from datasynth.schemas.messages import Message, language_of_environment, say
@@ -115,7 +116,7 @@ class SynthEngine:
         Raises:
             InputError: the source, a setting, the provider or the model cannot be used.
         """
-        checked = checked_settings(self._values(analysis_dir, target_count, settings))
+        checked = with_blocks(checked_settings(self._values(analysis_dir, target_count, settings)))
         source, (endpoint, _) = read_source(checked), endpoint_without_key(checked)
         return estimate_run(source.recipe, source.detection, checked, endpoint.model, price_of(endpoint, checked))
 
@@ -277,6 +278,7 @@ def _result_of(work: Callable[[], SynthesisResult]) -> SynthesisResult:
 
 
 def _finished(settings: SynthesisSettings, on_progress: OnProgress | None) -> SynthesisResult:
+    settings = with_blocks(settings)
     source = read_source(settings)
     resolve_endpoint(settings)
     if settings.output:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from datasynth.prefect_api import with_blocks
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import checked_settings, settings_name
 from datasynth.source import endpoint_without_key
@@ -62,7 +63,7 @@ class SynthesisConfig:
             (`math.nan` where nobody knows the model's price), model, provider.
         """
         # The settings want a source; this estimate has none, and reads none.
-        settings = self.run_settings(analysis_dir=".", target_count=target_count or self.target_count)
+        settings = with_blocks(self.run_settings(analysis_dir=".", target_count=target_count or self.target_count))
         endpoint, _ = endpoint_without_key(settings)
         estimate = estimate_without_recipe(
             settings.target_count, settings.batch_size, price_of(endpoint, settings), tier=tier_of(settings)

@@ -20,8 +20,10 @@ from typing import Any
 
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.blocks.naming import names_blocks
 from datasynth.tasks.llm.endpoints import PROVIDERS
 from datasynth.tasks.rounds.progress import board_of
+from datasynth.tasks.rounds.spreading import runner_choice
 
 STOP_SECONDS = 8
 """How long the process may take to end once it was told to stop: its calls get three seconds."""
@@ -120,17 +122,22 @@ def begin(settings: SynthesisSettings) -> HeadStart | None:
     """A head start for a run with `settings`; None where its calls have to wait for the flow.
 
     They wait where Prefect has to watch each call (a global limit), where one clock measures them all (a rate, a time
-    limit), where they are not made one by one (batches) or where two kinds share one budget (a judge). A simulated
-    model of the run's own has nothing to gain.
+    limit), where they are not made one by one (batches), where two kinds share one budget (a judge, or vectors within
+    limits) or several processes do (a cluster), where they may need an approval or where something is kept in a block,
+    for only Prefect can read it. A simulated model of the run's own has nothing to gain.
     """
     provider = PROVIDERS.get(settings.provider)
-    waits = (
-        settings.batch_api
+    limited = any(limit is not None for limit in (settings.max_cost, settings.max_tokens, settings.max_calls))
+    waits = names_blocks(settings) or (
+        runner_choice().name != "threads"
+        or settings.batch_api
         or settings.judging
         or settings.concurrency_limit
         or settings.requests_per_minute
         or settings.tokens_per_minute
         or settings.max_minutes
+        or settings.approve_over is not None
+        or (settings.semantic_threshold is not None and limited)
     )
     if provider is None or waits or (provider.name == "simulated" and settings.base_url is None):
         return None

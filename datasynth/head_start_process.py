@@ -40,12 +40,10 @@ def main() -> None:
 
 def _import_for(protocol: str) -> None:
     """All that takes long, before the parent has even read its settings."""
-    import datasynth.tasks.rounds.first_calls  # noqa: PLC0415
+    import datasynth.tasks.rounds.first_calls  # noqa: F401, PLC0415
+    from datasynth.tasks.llm.clients import import_sdk  # noqa: PLC0415
 
-    if protocol == "anthropic":
-        import datasynth.tasks.llm.anthropic_client  # noqa: PLC0415
-    else:
-        import datasynth.tasks.llm.openai_client  # noqa: F401, PLC0415
+    import_sdk(protocol)
 
 
 def _work(settings: SynthesisSettings, up: Any) -> None:

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.report import RunReport
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.llm.endpoints import PROVIDERS
+from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.runs import new_run_id, run_to_resume
 
 STOP_AGAIN_SECONDS = 0.5
@@ -77,15 +80,31 @@ def launch(
                 from datasynth.tasks.generate.engines import after_head_start  # noqa: PLC0415
                 from datasynth.tasks.rounds.ahead import import_ahead  # noqa: PLC0415
 
-            threading.Thread(target=import_ahead, args=(settings,), name="datasynth-imports", daemon=True).start()
+            _beside(partial(import_ahead, settings, calling=head_start is None))
             prefect_setup.ready(server)
             if head_start is not None:
                 head_start.wait_until_open()
-                after_head_start(settings.run_id, head_start.finish)
+                after_head_start(settings.run_id, partial(_hand_over, head_start, settings))
         if told:
             raise Stopped  # the first one was lost in somebody's import
         with watching.running(settings.run_id), prefect_setup.patient(), api_named_in_errors():
             return synthesize(settings)
+
+
+def _hand_over(head_start: HeadStart, settings: SynthesisSettings) -> None:
+    """Ends the head start. While its calls in flight end, imports the SDK if there are calls left for us."""
+    from datasynth.tasks.llm.clients import import_sdk  # noqa: PLC0415 - imported by now
+
+    now, provider = board_of(settings.run_id or "").now(), PROVIDERS[settings.provider]
+    all_begun = now.calls_done + now.calls_in_flight >= now.calls_planned
+    if not all_begun or now.calls_planned * settings.batch_size < now.target - now.accepted:
+        _beside(partial(import_sdk, provider.protocol))
+    head_start.finish()
+
+
+def _beside(work: Callable[[], object]) -> None:
+    """Has `work` done by a thread that nobody waits for."""
+    threading.Thread(target=work, name="datasynth-imports", daemon=True).start()
 
 
 @contextlib.contextmanager

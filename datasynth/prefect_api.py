@@ -2,6 +2,8 @@
 
 from datasynth.prefect_setup import check_answers, configured_api, set_environment
 from datasynth.schemas.errors import InputError
+from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.blocks.naming import names_blocks, with_endpoint
 
 
 def require_api(*, verbose: bool) -> None:
@@ -23,3 +25,16 @@ def require_api(*, verbose: bool) -> None:
             "address, such as http://127.0.0.1:4200/api."
         )
     check_answers(url)
+
+
+def with_blocks(settings: SynthesisSettings, *, verbose: bool = False) -> SynthesisSettings:
+    """`settings` with what their ModelEndpoint says, but for its key; as they are where they name no block.
+
+    Raises:
+        InputError: no Prefect API is configured, it has no such block, or the two say different things.
+        RunError: it does not answer.
+    """
+    if not names_blocks(settings):
+        return settings
+    require_api(verbose=verbose)
+    return with_endpoint(settings)

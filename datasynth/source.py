@@ -7,7 +7,7 @@ from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.detect.kinds import detect_kind
-from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint, resolve_endpoint
+from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint, key_of_block, resolve_endpoint
 from datasynth.tasks.sources.recipes import read_recipe
 
 
@@ -33,7 +33,7 @@ def endpoint_without_key(settings: SynthesisSettings) -> tuple[Endpoint, str | N
     """
     preset = PROVIDERS.get(settings.provider)
     variable = settings.api_key_env or (preset.key_env if preset else None)
-    if variable is None or os.environ.get(variable, "").strip():
+    if variable is None or os.environ.get(variable, "").strip() or key_of_block(settings):
         return resolve_endpoint(settings), None
     return resolve_endpoint(settings, {**os.environ, variable: "-"}), variable
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Each run in a container of its own. An example to be read and changed; it was not run where it was written, for there
-# is no Docker there. Needs: Docker, PREFECT_API_URL (an address that containers reach: not 127.0.0.1), the image of
+# Each run in a container of its own. An example to be read and changed; it was never run, for there is no Docker
+# daemon where it was written. Needs: Docker, PREFECT_API_URL (an address that containers reach: not 127.0.0.1), the image of
 # deployments/Dockerfile, and `pip install prefect-docker` where the worker runs.
 set -eu
 

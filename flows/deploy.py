@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
+from datasynth.flows.blocks import registered_blocks
 from datasynth.flows.deployment_file import NAME
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.record import Frozen
@@ -29,13 +30,14 @@ class Applied(Frozen):
     pools: tuple[str, ...]
     new_pools: tuple[str, ...]
     new_limits: tuple[str, ...]
+    new_blocks: tuple[str, ...]
 
 
 def deploy(document: dict[str, Any]) -> Applied:
     """Applies a prefect.yaml to the Prefect API that is configured.
 
-    Missing work pools are made as process pools, missing concurrency limits with one for each provider. Schedules and
-    triggers that somebody has switched on or off stay so.
+    Missing work pools are made as process pools, missing concurrency limits with one for each provider; the types of
+    block get the forms of this version. Schedules and triggers that somebody has switched on or off stay so.
 
     Args:
         document: As `read_deployments` gives it.
@@ -48,6 +50,7 @@ def deploy(document: dict[str, Any]) -> Applied:
         pools = sorted({name for one in deployments if (name := (one.get("work_pool") or {}).get("name"))})
         new_pools = [name for name in pools if _made_pool(client, name)]
         new_limits = [name for name in PROVIDERS if name != "simulated" and _made_limit(client, name)]
+        new_blocks = registered_blocks(client)
         for one in deployments:
             _keep_switches(client, one)
     _apply(document)
@@ -56,6 +59,7 @@ def deploy(document: dict[str, Any]) -> Applied:
         pools=tuple(pools),
         new_pools=tuple(new_pools),
         new_limits=tuple(new_limits),
+        new_blocks=tuple(new_blocks),
     )
 
 

@@ -1,33 +1,46 @@
 """Analyses below a root become runs, one each: for those that finish without anybody saying so."""
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterIdempotencyKey,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Scheduled
-from pydantic import Field
 
 from datasynth.schemas.errors import InputError
+from datasynth.schemas.form import parameter
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.blocks.source import forget_blocks
 from datasynth.tasks.rounds.runs import dataset_of, store_of
 from datasynth.tasks.sources.discovery import Analysis, Unfinished, analyses_below
 from datasynth.tasks.sources.recipes import read_recipe
 
 ROOT_VARIABLE = "DATASYNTH_ANALYSES"
 ON_ANALYSIS = "synthesize/synthesize-on-analysis"
+UNDER_WAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 
 Root = Annotated[
-    str | None,
-    Field(title="Root", description=f"Folder or s3:// address with analyses; default: the worker's ${ROOT_VARIABLE}."),
+    str | None, parameter("Root", f"Folder or s3:// address with analyses; default: the worker's ${ROOT_VARIABLE}.")
+]
+Deployment = Annotated[
+    str, parameter("Deployment to start", "As FLOW/DEPLOYMENT; it is given its own settings, and the analysis.")
 ]
 Settle = Annotated[
-    float, Field(ge=0, title="Seconds of quiet", description="An analysis written to since is left for the next scan.")
+    float, parameter("Seconds of quiet", "An analysis written to since is left for the next scan.", ge=0)
 ]
 
 
@@ -38,7 +51,7 @@ def _run_name() -> str:
 @flow(name="scan-analyses", flow_run_name=_run_name)
 def scan_analyses(
     root: Root = None,
-    deployment: Annotated[str, Field(title="Deployment to start")] = ON_ANALYSIS,
+    deployment: Deployment = ON_ANALYSIS,
     settle_seconds: Settle = 120,
 ) -> list[str]:
     """Starts one run of `deployment` for each finished analysis under `root` that is new or has changed.
@@ -47,6 +60,7 @@ def scan_analyses(
         The addresses of the analyses for which a run was started now.
     """
     log = get_run_logger()
+    forget_blocks()
     before = datetime.now(UTC) - timedelta(seconds=settle_seconds)
     found = list(analyses_below(_root(root), settled_before=before))
     for one in found:
@@ -79,8 +93,11 @@ def _started(client: SyncPrefectClient, finished: list[Analysis], name: str) -> 
             "There is no deployment {name} on this Prefect server. Run datasynth deploy, or name another one.",
             name=name,
         ) from error
+    under_way = _under_way(client, deployment)
     started = []
     for one in finished:
+        if one.run_id in under_way:
+            continue
         settings = {**deployment.parameters.get("settings", {}), "analysis_dir": one.url, "run_id": one.run_id}
         key = f"{name} {one.fingerprint}"
         if _known(client, key) or _made(settings):
@@ -88,6 +105,24 @@ def _started(client: SyncPrefectClient, finished: list[Analysis], name: str) -> 
         _create(client, deployment, settings, key)
         started.append(one)
     return started
+
+
+def _under_way(client: SyncPrefectClient, deployment: DeploymentResponse) -> set[str]:
+    """Ids of the runs that are waiting or going on: an event may have started one that has nothing on storage yet."""
+    which = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY)),
+    )
+    settings = (run.parameters.get("settings") for run in _all_runs(client, which))
+    return {one["run_id"] for one in settings if isinstance(one, dict) and one.get("run_id")}
+
+
+def _all_runs(client: SyncPrefectClient, which: FlowRunFilter) -> Iterator[FlowRun]:
+    """Page by page, for many may wait for the one place that there is."""
+    read = 0
+    while page := client.read_flow_runs(flow_run_filter=which, offset=read, sort=FlowRunSort.EXPECTED_START_TIME_ASC):
+        yield from page
+        read += len(page)
 
 
 def _known(client: SyncPrefectClient, key: str) -> bool:

@@ -7,12 +7,14 @@ from typing import Any
 
 from prefect import flow, unmapped
 from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from datasynth.flows.announcing import announce_failure, announced
+from datasynth.flows.approval import approved
+from datasynth.flows.artifacts import LiveArtifacts
+from datasynth.flows.runners import ChosenRunner, close_engines_of, followed, spread, stop_engines_of
 from datasynth.schemas.report import RoundOutcome, RunReport
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.generate.engines import close_engine, stop_engine
+from datasynth.tasks.llm.endpoints import PROVIDERS
 from datasynth.tasks.rounds.commit import forget_committer
 from datasynth.tasks.rounds.job import Job
 from datasynth.tasks.rounds.opening import start_run
@@ -22,23 +24,23 @@ from datasynth.tasks.rounds.runs import sums
 from datasynth.tasks.rounds.sizing import stop_reason
 from datasynth.tasks.steps import dedup, detect, generate, load, prompt, report, score, validate
 
-MOST_TASKS = 64
-"""Threads for task runs. A round has far fewer shards; they wait for calls, which run on the engine's own loop."""
-
-_THREADS: Any = ThreadPoolTaskRunner(max_workers=MOST_TASKS)  # Any: Prefect's own annotation does not take its runners
+_CHOSEN: Any = ChosenRunner()  # Any: Prefect's own annotation does not take its runners
 
 
 def _run_name() -> str:
     parameters: dict[str, Any] = flow_run.parameters["settings"]
     settings = SynthesisSettings.model_validate(parameters)
     source = settings.dataset or settings.analysis_dir or settings.schema_file or "inline schema"
-    return f"{source.rstrip('/').rsplit('/', 1)[-1]} · {settings.target_count} · {settings.model or settings.provider}"
+    provider = PROVIDERS.get(settings.provider)
+    default = provider.default_model if provider else None
+    model = settings.model or settings.endpoint or default or settings.provider
+    return f"{source.rstrip('/').rsplit('/', 1)[-1]} · {settings.target_count} · {model}"
 
 
 @flow(
     name="synthesize",
     flow_run_name=_run_name,
-    task_runner=_THREADS,
+    task_runner=_CHOSEN,
     on_failure=[announce_failure],
     on_crashed=[announce_failure],
 )
@@ -47,24 +49,29 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
     started = time.monotonic()
     recipe = load(settings)
     detection = detect(recipe, settings)
-    job = start_run(settings, recipe, detection, flow_run.id)
+    job = spread(start_run(settings, recipe, detection, flow_run.id))
+    shown = LiveArtifacts(job)
     with _at_work(job):
         outcomes = list(job.run.outcomes())
         resumed = len(outcomes)
         take_note(job, outcomes)
+        shown.show(outcomes)
         while (
             stop := stop_reason(outcomes, total=_total(job, outcomes), target=job.card.target, resumed=resumed)
         ) is None:
+            if len(outcomes) == max(resumed, 1):  # once: after the pilot, or where an earlier process has made it
+                job = approved(job, outcomes, shown)
             plans = next_round(job, outcomes)
             shards = prompt.map(plans, unmapped(job))
             # Its result raises what stopped a shard; a dependency on the futures would say only that one failed.
-            receipts = generate.map(shards, unmapped(job)).result()
+            receipts = followed(generate.map(shards, unmapped(job)), plans, job).result()
             judged = validate(receipts, plans, job)
             if job.settings.judging:
                 judged = score(judged, job, _total(job, outcomes))
             outcomes.append(dedup(judged, plans, job, _total(job, outcomes)))
             take_note(job, outcomes)
-    return announced(report(job, *stop, started))
+            shown.show(outcomes)
+    return announced(shown.finish(report(job, *stop, started)))
 
 
 def _total(job: Job, outcomes: list[RoundOutcome]) -> int:
@@ -79,8 +86,8 @@ def _at_work(job: Job) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        stop_engine(job.place)
+        stop_engines_of(job.place)
         raise
     finally:
-        close_engine(job.place)
+        close_engines_of(job.place)
         forget_committer(job.run)

@@ -1,6 +1,7 @@
 """What is asked of a model and what comes back: plain values, so that they cross processes and machines."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 Stop = Literal["end", "length", "refusal", "tool", "other"]
@@ -74,6 +75,25 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What one shard may take of what its run has left, where the shards of a round work in several processes.
+
+    All shares of a round together are no more than that; None where the run has no such limit.
+    """
+
+    id: str
+    """Stands in every journal entry that is paid from it: whoever makes the shard's calls again, in another process
+    perhaps, has only the rest."""
+    concurrency: int
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_minutes: float | None = None
+    max_cost: Decimal | None = None
+    max_tokens: int | None = None
+    max_calls: int | None = None
+
+
+@dataclass(frozen=True)
 class Shard:
     """Calls that one `generate` task makes: a slice of a round, sharing the static part of their prompts."""
 
@@ -86,6 +106,8 @@ class Shard:
     json_schema: dict[str, Any] | None
     """Schema of the whole reply (`{"records": [...]}`), or None where structured output is off."""
     prompts: tuple[Prompt, ...]
+    share: Share | None = None
+    """None where one process makes all calls of the run, within the run's limits."""
 
 
 @dataclass(frozen=True)

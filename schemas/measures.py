@@ -101,6 +101,8 @@ class DiversityReport(Frozen):
     like_seeds: TextMeasures | None = None
     """The output's measures over draws of as many records as there are seeds, averaged: what to compare seeds with."""
     niches: NicheMeasures | None = None
+    seed_niches: NicheMeasures | None = None
+    """How the seeds fill the same space, but for attributes that nobody knows of a seed; without grids."""
     distributions: tuple[Distribution, ...] = ()
     samples: tuple[Sample, ...] = ()
     rejected_samples: tuple[RejectedSample, ...] = ()

@@ -25,7 +25,10 @@ class Recipe(Frozen):
     schema_document: dict[str, Any] = {}
     """The schema as its source wrote it, for the files that sibling tools read."""
     seeds: tuple[dict[str, Any], ...] = ()
-    """Usable seeds only: each fits the schema and is no placeholder."""
+    """Usable seeds only: each fits the schema, is no placeholder and repeats no item of an evaluation set."""
+    seeds_with_tested: tuple[dict[str, Any], ...] = ()
+    """Where some repeat such an item: these and the usable ones, in their order. For the fingerprint alone, which must
+    not change with an evaluation set, so that a run whose set has changed is found, and refused, on resume."""
     seed_problems: tuple[SeedProblem, ...] = ()
     seed_notes: tuple[Message, ...] = ()
     """What was read otherwise than it was written, such as null for an empty text."""
@@ -43,7 +46,8 @@ class Recipe(Frozen):
     def fingerprint(self) -> str:
         """Digest of what shapes the data; a moved folder keeps it, a changed seed does not."""
         excluded = {"source", "analysis_dir", "seed_problems", "seed_notes", "schema_document", "guidelines_left_out"}
-        return content_digest(self.model_dump(mode="json", exclude=excluded))
+        every = self.model_copy(update={"seeds": self.seeds_with_tested or self.seeds})
+        return content_digest(every.model_dump(mode="json", exclude=excluded | {"seeds_with_tested"}))
 
 
 class Detection(Frozen):

@@ -114,8 +114,10 @@ class RoundOutcome(Frozen):
     """Calls planned."""
     counts: Counts
     spend: Spend
-    """Of generation and judging."""
+    """Of generation, judging and vectors."""
     judging: Judging = Judging()
+    embedding: Spend = Spend()
+    """The share of `spend` that vectors of records took."""
     simulated: bool = False
     model: str = ""
     """As the endpoint named it."""
@@ -139,6 +141,10 @@ class Estimate(Frozen):
     """The judge's share of the tokens, input and output."""
     judging_usd: float | None = 0.0
     """The judge's share of the cost."""
+    embedding_calls: int = 0
+    """The share of the calls that vectors of records take."""
+    embedding_tokens: int = 0
+    embedding_usd: float | None = 0.0
     basis: Literal["prompts", "pilot"] = "prompts"
     """`prompts`: counted from the real prompts, with outputs sized by the seeds; `pilot`: from replies."""
 
@@ -170,9 +176,15 @@ class RunReport(Frozen):
     counts: Counts
     carried_over: int = 0
     """Records taken over from an output file that this store had no run for; among `accepted`, never asked for."""
+    removed: int = 0
+    """Records that `dedup` took out of the run before it was gone on with, for they repeat an earlier run's."""
     spend: Spend
     judging: Judging = Judging()
     """What the judge did; its cost is in `spend` too."""
+    embedding: Spend = Spend()
+    """What vectors of records cost; it is in `spend` too."""
+    semantically_unknown: int = 0
+    """Records of earlier runs without vectors by this run's embedding model: nobody compared their meaning."""
     estimate: Estimate | None = None
     rounds: tuple[RoundOutcome, ...] = ()
     started_at: str
@@ -191,8 +203,8 @@ class RunReport(Frozen):
     @property
     def total(self) -> int:
         """Records in the data set."""
-        return self.counts.accepted + self.carried_over
+        return self.counts.accepted + self.carried_over - self.removed
 
     @property
     def fell_short(self) -> bool:
-        return self.total < self.target
+        return self.total + self.removed < self.target

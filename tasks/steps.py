@@ -6,26 +6,31 @@ may run on any machine that shares the storage.
 """
 
 import io
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
+import httpx
 import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.concurrency.asyncio import concurrency
 from prefect.context import TaskRunContext
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
 
 from datasynth.schemas.calls import CallResult, Prompt, Reply, Shard, ShardReceipt
-from datasynth.schemas.errors import DataSynthError, StorageError
+from datasynth.schemas.errors import DataSynthError, InputError, RunError, StorageError
 from datasynth.schemas.messages import Message
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import content_digest
+from datasynth.schemas.removal import DedupReport
 from datasynth.schemas.report import RoundOutcome, RunReport, Spend, StopReason
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.blocks.source import forget_blocks
 from datasynth.tasks.detect.kinds import detect_kind
 from datasynth.tasks.generate.collect import collect
 from datasynth.tasks.generate.engines import engine_of, journal_of, judge_journal_of
@@ -34,13 +39,17 @@ from datasynth.tasks.llm.engine import Gate
 from datasynth.tasks.quality.screening import checks_for
 from datasynth.tasks.rounds.candidates import scored_candidates
 from datasynth.tasks.rounds.commit import Harvest, committer_of
+from datasynth.tasks.rounds.deduplicating import duplicates_between_runs, remove_duplicates
 from datasynth.tasks.rounds.finish import finish_run
 from datasynth.tasks.rounds.job import Job
+from datasynth.tasks.rounds.opening import with_estimate
 from datasynth.tasks.rounds.planning import ShardPlan
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.prompts import shard_of
 from datasynth.tasks.rounds.runs import Run
+from datasynth.tasks.rounds.shares import limit_met
 from datasynth.tasks.sources.recipes import read_recipe
+from datasynth.tasks.storage.store import Store
 from datasynth.tasks.validate.validator import accept_all, judge
 
 CODE = "1"
@@ -79,7 +88,8 @@ class JudgedRound:
 
 @task(name="load recipe", cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=2, retry_condition_fn=_may_pass)
 def load(settings: SynthesisSettings) -> Recipe:
-    """Reads the source; never cached, for what it reads may have changed."""
+    """Reads the source; never cached, for what it reads may have changed. So may the blocks, until now."""
+    forget_blocks()
     return read_recipe(settings)
 
 
@@ -102,6 +112,8 @@ def prompt(plan: ShardPlan, job: Job) -> Shard:
 def _shard_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
     """By content, and only while the journal still holds what the cached receipt would refer to."""
     shard, job = cast(Shard, parameters["shard"]), cast(Job, parameters["job"])
+    if job.spread is not None:
+        return None  # receipts are kept where they were made; who makes the calls again finds the replies
     journal = journal_of(job.place)
     if len(journal) < len(shard.prompts):
         return None
@@ -131,7 +143,14 @@ def _gate(job: Job) -> Gate | None:
     return partial(concurrency, limit, strict=True) if limit else None
 
 
-@task(name="validate", cache_policy=NO_CACHE, persist_result=True, retries=RETRIES, retry_condition_fn=_may_pass)
+@task(
+    name="validate",
+    task_run_name="validate round {plans[0].round}",
+    cache_policy=NO_CACHE,
+    persist_result=True,
+    retries=RETRIES,
+    retry_condition_fn=_may_pass,
+)
 def validate(receipts: Sequence[ShardReceipt], plans: list[ShardPlan], job: Job) -> JudgedRound:
     """Parses a round's replies and judges every record against the schema."""
     calls = [call for plan in plans for call in plan.calls]
@@ -146,14 +165,14 @@ def validate(receipts: Sequence[ShardReceipt], plans: list[ShardPlan], job: Job)
     paths = f"work/{number:05d}-judged.parquet", f"work/{number:05d}-replies.parquet"
     for path, frame in zip(paths, (judged, collected.replies), strict=True):
         job.run.folder.write(path, _parquet(frame))
-    limits = Counter(result.detail for result in results if result.miss == "budget")
+    limit = limit_met(job, plans, results)
     timed_out = any(result.miss == "stopped" for result in results)
     return JudgedRound(
         number,
         *paths,
         missing=tuple(collected.missing.items()),
         unasked=collected.unasked,
-        limit=cast(StopReason, limits.most_common(1)[0][0]) if limits else "max_minutes" if timed_out else None,
+        limit=limit or ("max_minutes" if timed_out else None),
         trouble="; ".join(f"{n} x {words}" for words, n in collected.trouble.most_common(3)),
     )
 
@@ -191,7 +210,14 @@ def _judged(job: Job, round: int, prompts: tuple[Prompt, ...]) -> list[tuple[Cal
     return [(result, replies.get(result.reply or "")) for result in results]
 
 
-@task(name="dedup", cache_policy=NO_CACHE, persist_result=True, retries=RETRIES, retry_condition_fn=_may_pass)
+@task(
+    name="dedup",
+    task_run_name="dedup round {judged.round}",
+    cache_policy=NO_CACHE,
+    persist_result=True,
+    retries=RETRIES,
+    retry_condition_fn=_may_pass,
+)
 def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) -> RoundOutcome:
     """Removes duplicates, fills the count and commits the round. Not cached: the ledger says what is done."""
     run = job.run
@@ -217,10 +243,61 @@ def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) ->
     return outcome
 
 
+@task(name="compare runs", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=_may_pass)
+def compare_runs(dataset: Store) -> DedupReport:
+    """Finds the near-duplicates between the runs of the data set in the folder `dataset`."""
+    return duplicates_between_runs(dataset)
+
+
+@task(name="take out", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=_may_pass)
+def take_out_duplicates(dataset: Store, found: DedupReport) -> DedupReport:
+    """Takes out of each run what was found in it. A retry, or a second process, writes the same bytes."""
+    for run in found.runs:
+        remove_duplicates(dataset, run)
+    return found.model_copy(update={"dry_run": False})
+
+
 @task(name="report", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=_may_pass)
 def report(job: Job, stopped_by: StopReason, explanation: Message, started: float) -> RunReport:
     """Writes the report, the files that sibling tools read and, last of all, the manifest."""
+    with_estimate(job)  # a head start that broke off may have left none
     return finish_run(job.run, job.recipe, job.detection, job.settings, stopped_by, explanation, started)
+
+
+def read_block(kind: str, name: str) -> dict[str, Any]:
+    """The fields of a block on the Prefect server, with its secrets: for `datasynth.tasks.blocks.source` alone.
+
+    Not `Block.load`, which tells of itself in an event, and whose validation errors show values.
+
+    Raises:
+        InputError: there is no such block, or no API is configured.
+        RunError: the API does not answer, or lets nobody in.
+    """
+    block, url = f"{kind}/{name}", PREFECT_API_URL.value()
+    if not url:
+        raise InputError(
+            "The block {block} is kept on a Prefect server, and none is configured. Set PREFECT_API_URL to its "
+            "address, such as http://127.0.0.1:4200/api, or give as options what it says.",
+            block=block,
+        )
+    try:
+        with get_client(sync_client=True) as client:
+            return client.read_block_document_by_name(name, kind).data
+    except ObjectNotFound:
+        raise InputError(
+            "There is no block {block} on the Prefect server {url}. Run datasynth deploy, which brings its form, and "
+            "make it in the Prefect UI, under Blocks; or name one that is there.",
+            block=block,
+            url=url,
+        ) from None
+    except httpx.HTTPError as error:
+        raise RunError(
+            "The block {block} could not be read from the Prefect API at {url}: {error}. Look whether it is up, and "
+            "whether PREFECT_API_KEY or PREFECT_API_AUTH_STRING lets you in.",
+            block=block,
+            url=url,
+            error=type(error).__name__,
+        ) from error
 
 
 def _frame(run: Run, path: str) -> pl.DataFrame:

@@ -23,6 +23,11 @@ class S3:
     environment: dict[str, str]
     folder: Path
     """Where the server keeps buckets, as folders."""
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
 
 @contextmanager
@@ -49,6 +54,7 @@ def serve_s3(home: Path) -> Iterator[S3]:
                 "AWS_DEFAULT_REGION": "us-east-1",
             },
             folder,
+            server,
         )
     finally:
         server.terminate()

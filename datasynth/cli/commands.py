@@ -49,9 +49,14 @@ class Translated(click.Command):
             formatter.write_text(translated(self.help or ""))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = [param.get_help_record(ctx) for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        with formatter.section(translated("Options")):
-            formatter.write_dl([(names, translated(text)) for names, text in filter(None, records)])
+        groups: dict[str, list[tuple[str, str]]] = {"": []}
+        for param in self.get_params(ctx):
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
+                lines = groups.setdefault(getattr(param, "group", ""), [])
+                lines.append((record[0], translated(record[1])))
+        for group, lines in groups.items():
+            with formatter.section(translated(group) if group else translated("Options")):
+                formatter.write_dl(lines)
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
 
@@ -61,6 +66,9 @@ class Translated(click.Command):
 
 class Option(click.Option):
     """An option whose help names its default in the reader's language."""
+
+    group = ""
+    """Heading that the help lists it under; by default with the options that come first."""
 
     def __init__(self, *args: Any, shown: str | None = None, **kwargs: Any) -> None:
         """`shown`: the default as the help shows it; the default itself lives in `SynthesisSettings`."""

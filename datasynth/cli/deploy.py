@@ -35,6 +35,8 @@ def deploy(file: str | None, show: bool) -> None:
         out(say("New work pool: {name} (process)", name=pool))
     if applied.new_limits:
         out(say("New concurrency limits: {names}", names=", ".join(applied.new_limits)))
+    if applied.new_blocks:
+        out(say("New types of block: {names}", names=", ".join(applied.new_blocks)))
     out(say("Deployed: {names}", names=", ".join(applied.deployments)))
     for pool in applied.pools:
         out(say("Next, where the runs shall go on: {command}", command=f"prefect worker start --pool {pool}"))

@@ -3,6 +3,7 @@
 import click
 
 from datasynth.cli.commands import command
+from datasynth.cli.judge_options import judge_options
 from datasynth.cli.options import Setting, batch_size, count, model, provider, settings_options
 
 
@@ -20,6 +21,7 @@ from datasynth.cli.options import Setting, batch_size, count, model, provider, s
     Setting("--base-url", field="base_url", metavar="URL", help="Address of an OpenAI-compatible endpoint."),
     Setting("--input-price", field="input_price", metavar="USD", help="Price of a million input tokens."),
     Setting("--output-price", field="output_price", metavar="USD", help="Price of a million output tokens."),
+    *judge_options(),
 )
 @click.pass_context
 def estimate(ctx: click.Context) -> None:

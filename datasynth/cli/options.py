@@ -1,6 +1,14 @@
 """The options of a run. Each stands for a field of `SynthesisSettings`, which alone has types, bounds, defaults."""
 
-from datasynth.cli.setting import AttributeAxes, Decorator, Setting, SimulationKnobs, settings_options
+from datasynth.cli.judge_options import judge_options
+from datasynth.cli.setting import (
+    AttributeAxes,
+    Decorator,
+    Setting,
+    SimulationKnobs,
+    TemplateValues,
+    settings_options,
+)
 
 
 def count(shown: str) -> Setting:
@@ -65,6 +73,13 @@ def _model_options() -> tuple[Setting, ...]:
     return (
         model(),
         provider(),
+        Setting(
+            "--endpoint",
+            field="endpoint",
+            metavar="NAME",
+            help="A ModelEndpoint block of the Prefect server, which brings provider, model, address, key, prices and "
+            "limits.",
+        ),
         Setting("--base-url", field="base_url", metavar="URL", help="Address of an OpenAI-compatible endpoint."),
         Setting("--api-key-env", field="api_key_env", metavar="NAME", help="Environment variable that holds the key."),
         Setting(
@@ -113,10 +128,20 @@ def _prompt_options() -> tuple[Setting, ...]:
             help="What to spread the records over, such as difficulty=easy,medium,hard or, for shares, easy:3,hard:1; "
             "may be repeated.",
         ),
-        *_duplicate_options(),
+        Setting(
+            "--template",
+            field="template",
+            metavar="NAME",
+            help="An InstructionTemplate block of the Prefect server, in place of the source's guidelines.",
+        ),
+        TemplateValues(
+            "--template-value",
+            field="template_values",
+            metavar="NAME=TEXT",
+            multiple=True,
+            help="What stands in the template for a variable; may be repeated.",
+        ),
         Setting("--seed", field="random_seed", metavar="N", shown="0", help="Seed of the run's random choices."),
-        no_validate(),
-        *content_options(),
     )
 
 
@@ -130,14 +155,7 @@ def _duplicate_options() -> tuple[Setting, ...]:
             multiple=True,
             help="A field that alone makes a duplicate, in place of those that ask; may be repeated.",
         ),
-        Setting(
-            "--decontaminate",
-            field="decontaminate",
-            metavar="FILE",
-            multiple=True,
-            help="An evaluation set (JSON or JSON Lines, any address) whose items no record may repeat; may be "
-            "repeated.",
-        ),
+        decontaminate(),
         Setting(
             "--semantic",
             field="semantic_threshold",
@@ -163,6 +181,22 @@ def _duplicate_options() -> tuple[Setting, ...]:
             metavar="NAME",
             help="Environment variable that holds the key of the endpoint for the vectors.",
         ),
+        Setting(
+            "--embedding-price",
+            field="embedding_price",
+            metavar="USD",
+            help="Price of a million tokens of the embedding model, where unknown.",
+        ),
+    )
+
+
+def decontaminate() -> Setting:
+    return Setting(
+        "--decontaminate",
+        field="decontaminate",
+        metavar="FILE",
+        multiple=True,
+        help="An evaluation set (JSON or JSON Lines, any address) whose items no record may repeat; may be repeated.",
     )
 
 
@@ -190,51 +224,6 @@ def content_options() -> tuple[Setting, ...]:
             value=True,
             help="Also reject records with e-mail addresses, phone, card or ID numbers; needs the extra pii.",
             file_help="Reject records with e-mail addresses, phone, card or ID numbers; needs the extra pii.",
-        ),
-    )
-
-
-def _judge_options() -> tuple[Setting, ...]:
-    return (
-        Setting(
-            "--judge-model",
-            field="judge_model",
-            metavar="NAME",
-            help="Have a model score each record from 0 to 1; by default the one that wrote it, where any option of "
-            "the judge is given.",
-        ),
-        Setting("--judge-provider", field="judge_provider", metavar="NAME", help="The judge's provider, if another."),
-        Setting("--judge-base-url", field="judge_base_url", metavar="URL", help="The judge's address, if another."),
-        Setting(
-            "--judge-api-key-env",
-            field="judge_api_key_env",
-            metavar="NAME",
-            help="Environment variable that holds the judge's key, if another.",
-        ),
-        Setting(
-            "--judges",
-            field="judges",
-            metavar="N",
-            shown="1",
-            help="Judgements of each record, 1 to 9; their median is its score.",
-        ),
-        Setting(
-            "--min-quality",
-            field="min_quality",
-            metavar="Q",
-            help="Leave out records that the judge scores below this, 0 to 1.",
-        ),
-        Setting(
-            "--judge-input-price",
-            field="judge_input_price",
-            metavar="USD",
-            help="Price of a million input tokens of the judge, where unknown.",
-        ),
-        Setting(
-            "--judge-output-price",
-            field="judge_output_price",
-            metavar="USD",
-            help="Price of a million output tokens of the judge.",
         ),
     )
 
@@ -294,6 +283,19 @@ def _limit_options() -> tuple[Setting, ...]:
             shown="0",
             help="Make so many calls first and correct the estimate from them.",
         ),
+        Setting(
+            "--approve-over",
+            field="approve_over",
+            metavar="USD",
+            help="Make a pilot, and go on only where its estimate is no higher; a deployed run asks a person then.",
+        ),
+        Setting(
+            "--approval-hours",
+            field="approval_hours",
+            metavar="HOURS",
+            shown="24.0",
+            help="How long a deployed run waits for the person's yes.",
+        ),
     )
 
 
@@ -318,7 +320,8 @@ def _result_options() -> tuple[Setting, ...]:
             "--store",
             field="store",
             metavar="URL",
-            help="Where data sets live: a folder or an address such as s3://bucket/folder.",
+            help="Where data sets live: a folder, an address such as s3://bucket/folder, or block:NAME for a "
+            "DatasetStore block of the Prefect server.",
         ),
         Setting("--dataset", field="dataset", metavar="NAME", help="The data set's name in the store."),
         Setting(
@@ -338,12 +341,20 @@ def run_settings(*, output_help: str) -> tuple[Setting, ...]:
         count("100"),
         *_model_options(),
         data_type(),
-        *_prompt_options(),
-        *_judge_options(),
-        *_call_options(),
-        *_limit_options(),
-        *_result_options(),
+        *_listed(*_prompt_options(), group="What is asked"),
+        *_listed(no_validate(), *_duplicate_options(), *content_options(), group="What is kept"),
+        *_listed(*judge_options(), group="A judge of quality"),
+        *_listed(*_limit_options(), group="Limits and prices"),
+        *_listed(*_call_options(), group="How calls are made"),
+        *_listed(*_result_options(), group="Where it goes, and going on"),
     )
+
+
+def _listed(*options: Setting, group: str) -> tuple[Setting, ...]:
+    """`options`, which the help lists under a heading."""
+    for one in options:
+        one.group = group
+    return options
 
 
 def run_options(*, output_help: str) -> Decorator:

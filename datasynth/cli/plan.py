@@ -10,12 +10,16 @@ from datasynth.source import Source, endpoint_without_key, endpoint_without_mode
 from datasynth.tasks.dedup.contamination import read_evaluation_set
 from datasynth.tasks.dedup.views import views_for
 from datasynth.tasks.judge.choice import AnyKey, judge_endpoint, judge_settings
+from datasynth.tasks.judge.estimate import with_usual_judging
 from datasynth.tasks.llm.batch_choice import tier_of
 from datasynth.tasks.llm.endpoints import Endpoint, takes_temperature
 from datasynth.tasks.llm.prices import Price, price_of
 from datasynth.tasks.quality.screening import QualityChecks, checks_for
-from datasynth.tasks.report.summary import dollars, forbidding_sentence
+from datasynth.tasks.report.summary import dollars, forbidding_sentence, unknown_meaning_sentence
 from datasynth.tasks.rounds.estimate import estimate_run, estimate_without_recipe
+from datasynth.tasks.rounds.unknown_meanings import unknown_before
+from datasynth.tasks.semantic.embedders import compares_meanings, embedding_price
+from datasynth.tasks.storage.named import is_named
 
 KINDS: dict[DataKind, Message] = {
     "instruction_response": say("instruction and response"),
@@ -48,13 +52,16 @@ def show_plan(settings: SynthesisSettings) -> None:
     _show_missing_key(missing_key)
     if settings.judging:
         _show_judge(settings)
-    for line in options_without_effect(settings, endpoint):
+    for line in (*options_without_effect(settings, endpoint), *meaning_lines(settings, source)):
         out(line)
     show_estimate(
         estimate, price_line(estimate, price, endpoint, batch=settings.batch_api), target=settings.target_count
     )
     if settings.max_cost is not None and (estimate.cost_usd or 0) > settings.max_cost:
         out(say("  More than --max-cost allows ({limit}): the run would stop there.", limit=dollars(settings.max_cost)))
+    if settings.approve_over is not None and (estimate.cost_usd or 0) > settings.approve_over:
+        limit = dollars(settings.approve_over)
+        out(say("  More than --approve-over allows ({limit}): the run would end after its pilot.", limit=limit))
     out(say("Dry run: no model was asked."))
 
 
@@ -68,6 +75,11 @@ def _show_judge(settings: SynthesisSettings) -> None:
     # Finds a price that is missing for --max-cost, which generate would refuse too.
     endpoint, _ = judge_endpoint(settings, AnyKey())
     _, missing_key = endpoint_without_key(judge_settings(settings))
+    _show_judging_model(settings, endpoint)
+    _show_missing_key(missing_key)
+
+
+def _show_judging_model(settings: SynthesisSettings, endpoint: Endpoint) -> None:
     least = "-" if settings.min_quality is None else f"{settings.min_quality:g}"
     out(
         say(
@@ -77,7 +89,6 @@ def _show_judge(settings: SynthesisSettings) -> None:
             least=least,
         )
     )
-    _show_missing_key(missing_key)
 
 
 def _show_missing_key(variable: str | None) -> None:
@@ -112,6 +123,20 @@ def options_without_effect(settings: SynthesisSettings, endpoint: Endpoint) -> l
     if "temperature" not in settings.model_fields_set or takes_temperature(endpoint):
         return []
     return [say("{model} takes no temperature: --temperature has no effect.", model=endpoint.model)]
+
+
+def meaning_lines(settings: SynthesisSettings, source: Source) -> list[Message]:
+    """Of how many records of earlier runs nothing semantic is known; none where all are known or none need be.
+
+    A store that is named by a block is left to the run: only Prefect knows where it is.
+    """
+    if not compares_meanings(settings):
+        return []
+    embedding_price(settings)  # refuses a budget in dollars where it is unknown
+    if is_named(settings.store or ""):
+        return []
+    unknown = unknown_before(settings, source.recipe)
+    return [unknown_meaning_sentence(unknown)] if unknown else []
 
 
 def seed_lines(source: Source) -> list[Message]:
@@ -159,6 +184,15 @@ def show_estimate(estimate: Estimate, price: Message, *, target: int) -> None:
                 cost=say("price unknown") if estimate.judging_usd is None else dollars(estimate.judging_usd),
             )
         )
+    if estimate.embedding_calls:
+        out(
+            say(
+                "  of these the vectors: {calls} calls, {tokens} tokens, {cost}",
+                calls=f"{estimate.embedding_calls:,}",
+                tokens=f"{estimate.embedding_tokens:,}",
+                cost=say("price unknown") if estimate.embedding_usd is None else dollars(estimate.embedding_usd),
+            )
+        )
 
 
 def price_line(estimate: Estimate, price: Price | None, endpoint: Endpoint, *, batch: bool) -> Message:
@@ -186,6 +220,12 @@ def show_rule_of_thumb(settings: SynthesisSettings) -> None:
         out(say("Model: {model}", model=model_in_words(endpoint)))
     else:
         out(say("Model: not given, and {provider} has no default", provider=endpoint.provider.name))
+    if settings.judging:
+        own = judge_settings(settings)
+        judge = endpoint_without_model(own)
+        estimate = with_usual_judging(estimate, settings, price_of(judge, own))
+        if judge.model:
+            _show_judging_model(settings, judge)
     if endpoint.model or price:
         shown = price_line(estimate, price, endpoint, batch=settings.batch_api)
     else:
@@ -195,5 +235,10 @@ def show_rule_of_thumb(settings: SynthesisSettings) -> None:
         say(
             "A rule of thumb: 2,000 tokens of prompt a call, 500 a record. datasynth generate DIR --dry-run counts "
             "the real prompts."
+        )
+        if not settings.judging
+        else say(
+            "A rule of thumb: 2,000 tokens of prompt a call, 500 a record; 1,500 of prompt a judgement, which reads "
+            "five records. datasynth generate DIR --dry-run counts the real prompts."
         )
     )

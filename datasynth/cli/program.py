@@ -28,6 +28,7 @@ MODULES = {
     "runs": "datasynth.cli.runs:runs",
     "preview": "datasynth.cli.preview:preview",
     "export": "datasynth.cli.export:export",
+    "dedup": "datasynth.cli.dedup:dedup",
     "simulate": "datasynth.cli.simulate:simulate",
     "deploy": "datasynth.cli.deploy:deploy",
     "notify": "datasynth.cli.notify:notify",

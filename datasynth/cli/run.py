@@ -9,7 +9,7 @@ from rich.console import Console
 
 from datasynth import head_start, prefect_setup
 from datasynth.amounts import records, records_of
-from datasynth.cli.plan import KINDS, model_in_words, options_without_effect, seed_lines, show_plan
+from datasynth.cli.plan import KINDS, meaning_lines, model_in_words, options_without_effect, seed_lines, show_plan
 from datasynth.cli.source import settings_of
 from datasynth.cli.speech import err, speech
 from datasynth.cli.summary import resume_command, show_summary
@@ -92,7 +92,11 @@ def _say_opening(settings: SynthesisSettings, source: Source, endpoint: Endpoint
             model=model_in_words(endpoint),
         )
     )
-    for line in (*seed_lines(source), *options_without_effect(settings, endpoint)):
+    for line in (
+        *seed_lines(source),
+        *options_without_effect(settings, endpoint),
+        *meaning_lines(settings, source),
+    ):
         err(line)
 
 

@@ -71,6 +71,20 @@ def _axis(text: str) -> tuple[str, str]:
     return name.strip(), values
 
 
+class TemplateValues(Setting):
+    """`--template-value NAME=TEXT`, as often as needed."""
+
+    def _keep(self, ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        return super()._keep(ctx, param, dict(map(_template_value, value)))
+
+
+def _template_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError("--template-value: {text} is not NAME=TEXT. Write it like role=teller.", text=text)
+    return name.strip(), value
+
+
 GIVEN = "datasynth.given"
 
 

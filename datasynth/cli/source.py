@@ -6,6 +6,7 @@ import click
 
 from datasynth.cli.setting import given
 from datasynth.cli.speech import speech
+from datasynth.prefect_api import with_blocks
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.settings_input import SOURCES, checked_settings, read_settings_file
 from datasynth.tasks.sources.documents import names_json_lines
@@ -20,7 +21,7 @@ def settings_of(ctx: click.Context, source: dict[str, Any], config: str | None =
         config: The settings file.
 
     Raises:
-        InputError: names the option, or the file and its key, and what is allowed.
+        InputError: names the option, or the file and its key, and what is allowed; or a block that is not there.
     """
     options = given(ctx)
     in_file = read_settings_file(config) if config else {}
@@ -38,7 +39,7 @@ def settings_of(ctx: click.Context, source: dict[str, Any], config: str | None =
             return options[field][0]
         return f"{config}: {field}" if field in in_file else field
 
-    return checked_settings(values, named=named)
+    return with_blocks(checked_settings(values, named=named), verbose=speech.verbose)
 
 
 def kind_of_source(path: str) -> dict[str, str]:

@@ -8,11 +8,14 @@ import click
 
 from datasynth.amounts import records, records_of
 from datasynth.cli.commands import command, option
+from datasynth.cli.options import content_options, data_type, decontaminate
+from datasynth.cli.setting import given, settings_options
 from datasynth.cli.speech import out
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import Message, say
 
 if TYPE_CHECKING:
+    from datasynth.schemas.settings import SynthesisSettings
     from datasynth.tasks.validate.validator import Rules
 
 
@@ -20,16 +23,18 @@ if TYPE_CHECKING:
     "validate",
     short="Check records against a schema, row by row.",
     help="Checks every record of a file against a schema and says what is wrong with each. Fields id and optional "
-    "metadata are nobody's to judge. With an analysis it also says which records are bad training data though they "
-    "fit; that is no failure.\n\nDATA_FILE holds JSON or JSON Lines; SCHEMA is a schema file or a DataRecipe "
-    "analysis.",
+    "metadata are nobody's to judge. With an analysis, or with any option of the checks, it also says which records "
+    "generate would reject though they fit; that is no failure.\n\nDATA_FILE holds JSON or JSON Lines; SCHEMA is a "
+    "schema file or a DataRecipe analysis.",
 )
 @click.argument("data_file")
 @click.argument("schema")
 @option("--limit", metavar="N", help="Show at most so many bad rows; all are counted.")
-def validate(data_file: str, schema: str, limit: str | None) -> int:
+@settings_options(data_type(), *content_options(), decontaminate())
+@click.pass_context
+def validate(ctx: click.Context, data_file: str, schema: str, limit: str | None) -> int:
     # Imported when it runs: `--help` needs nothing but click.
-    from datasynth.cli.source import kind_of_source  # noqa: PLC0415
+    from datasynth.cli.source import kind_of_source, settings_of  # noqa: PLC0415
     from datasynth.tasks.sources.dialects import parse_record_schema  # noqa: PLC0415
     from datasynth.tasks.sources.documents import read_json  # noqa: PLC0415
     from datasynth.tasks.sources.recipes import SCHEMA  # noqa: PLC0415
@@ -43,6 +48,7 @@ def validate(data_file: str, schema: str, limit: str | None) -> int:
     )
 
     most = _limit(limit)
+    settings = settings_of(ctx, kind_of_source(schema))
     folder = os.path.isdir(schema) or ("://" in schema and "analysis_dir" in kind_of_source(schema))
     where = Store(schema).url(SCHEMA) if folder else schema
     whole = parse_record_schema(read_json(where), where)
@@ -53,8 +59,10 @@ def validate(data_file: str, schema: str, limit: str | None) -> int:
     bad = len(verdicts.rows_with_problems)
     _show(describe(verdicts), bad, most)
     out(_verdict(len(rows), bad, schema))
-    if folder and (rules := _content_checks(schema)):
-        poor = with_content(Verdicts(verdicts.records, verdicts.repairs, ()), rules)
+    if (folder or given(ctx)) and (rules := _content_checks(settings)):
+        poor = Verdicts(verdicts.records, verdicts.repairs, ())
+        for some in rules:
+            poor = with_content(poor, some)
         if count := len(set(poor.rows_with_problems) - set(verdicts.rows_with_problems)):
             out(say("Fit, but bad training data: {records}. datasynth generate would reject:", records=records(count)))
             _show(describe(poor), count, most)
@@ -69,19 +77,21 @@ def _show(lines: Iterable[Message], count: int, most: int | None) -> None:
         out(line)
 
 
-def _content_checks(folder: str) -> "Rules | None":
-    from datasynth.settings_input import checked_settings  # noqa: PLC0415
+def _content_checks(settings: "SynthesisSettings") -> "list[Rules] | None":
+    """The checks that `generate` would make with these settings; none where the analysis cannot be read."""
     from datasynth.source import read_source  # noqa: PLC0415
-    from datasynth.tasks.quality.screening import checks_for  # noqa: PLC0415
+    from datasynth.tasks.quality.evaluation import EvaluationItems  # noqa: PLC0415
+    from datasynth.tasks.quality.screening import checks_for, require_checks  # noqa: PLC0415
 
-    settings = checked_settings({"analysis_dir": folder})
+    require_checks(settings)
+    tested = [EvaluationItems(settings.decontaminate)] if settings.decontaminate else []
     try:
         source = read_source(settings)
     except InputError as error:
         # The schema could be read, and that is what was asked about.
         out(say("Content checks were left out: {error}", error=error.message))
         return None
-    return checks_for(source.recipe, source.detection, settings)
+    return [checks_for(source.recipe, source.detection, settings), *tested]
 
 
 def _verdict(total: int, bad: int, schema: str) -> Message:

@@ -33,9 +33,13 @@ class Buckets:
 
     def insert(self, keys: np.ndarray, records: np.ndarray) -> None:
         """Puts `records` (shape (n,)) under their `keys` (uint32, shape (n, keys of a record))."""
-        if not keys.size:
+        self.insert_sorted(sorted_entries(keys, records))
+
+    def insert_sorted(self, run: np.ndarray) -> None:
+        """As `insert`, with what `sorted_entries` makes of keys and records."""
+        if not run.size:
             return
-        self._runs.append(_entries(keys, records))
+        self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-2]) < MERGE_FACTOR * len(self._runs[-1]):
             merged = np.concatenate([self._runs[-2], self._runs[-1]])
             del self._runs[-2:]
@@ -49,13 +53,14 @@ class Buckets:
 
 def candidates_within(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs (row, earlier row) of `keys` that share a key, each once, ordered by both."""
-    run = _entries(keys, np.arange(len(keys)))
+    run = sorted_entries(keys, np.arange(len(keys)))
     for rows, earlier in _shared(keys, [run]):
         before = earlier < rows
         yield rows[before], earlier[before]
 
 
-def _entries(keys: np.ndarray, records: np.ndarray) -> np.ndarray:
+def sorted_entries(keys: np.ndarray, records: np.ndarray) -> np.ndarray:
+    """uint64, sorted: a key in the upper half and a record that stands under it in the lower."""
     entries = (keys.astype(np.uint64) << np.uint64(32)) | records.astype(np.uint64)[:, None]
     entries = entries.ravel()
     entries.sort()
@@ -89,7 +94,7 @@ def _spans(run: np.ndarray, wanted: np.ndarray) -> _Spans:
 
 
 def _shared(keys: np.ndarray, runs: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    wanted = _entries(keys, np.arange(len(keys)))  # sorted, so that the searches walk through each run once
+    wanted = sorted_entries(keys, np.arange(len(keys)))  # sorted, so that the searches walk through each run once
     found = [_spans(run, wanted) for run in runs]
     load = sum((np.bincount(s.rows, s.sizes, len(keys)) for s in found), np.zeros(len(keys)))
     for first, last in slices(load, PAIRS_AT_ONCE):

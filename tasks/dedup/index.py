@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,8 @@ class NearDuplicateIndex:
         self._unsaved.clear()
         return Snapshot(ids, views)
 
-    def load(self, data: bytes) -> None:
-        """Adds the records of a dump. The tables are built when the next record is screened.
+    def load(self, data: bytes | mmap) -> None:
+        """Adds the records of a dump, whose bytes stay in use; of a file mapped into memory little is read at all.
 
         Raises:
             InputError: the dump was made with other shingles, signatures or views, or is damaged.
@@ -109,8 +110,9 @@ class NearDuplicateIndex:
 
     def take(self, snapshot: Snapshot) -> None:
         """Adds the records of a snapshot, as `load` does."""
-        for index, arrays in zip(self._indexes, snapshot.views, strict=True):
-            index.load(arrays)
+        tables = snapshot.tables or [None] * len(self._indexes)
+        for index, arrays, of_view in zip(self._indexes, snapshot.views, tables, strict=True):
+            index.load(arrays, of_view)
         self._ids += snapshot.ids
 
     def _arrays(self, view: int, spans: list[tuple[int, int]]) -> dict[str, np.ndarray]:

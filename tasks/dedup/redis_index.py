@@ -6,17 +6,17 @@ counts is still on storage: the index files are written as ever, and an empty Re
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from mmap import mmap
 from typing import Any
 
 import numpy as np
 
-from datasynth.tasks.dedup.columns import ragged
 from datasynth.tasks.dedup.index import BATCH, NearDuplicateIndex
 from datasynth.tasks.dedup.match import Match, Shared
 from datasynth.tasks.dedup.redis_storage import RedisStorage
 from datasynth.tasks.dedup.settings import DedupSettings
-from datasynth.tasks.dedup.snapshot import ARRAYS, Snapshot, made_with, packed, unpacked
+from datasynth.tasks.dedup.snapshot import ARRAYS, Snapshot, batches, made_with, packed, taken, unpacked
 from datasynth.tasks.dedup.view_index import ViewIndex
 from datasynth.tasks.dedup.views import View
 
@@ -80,7 +80,7 @@ class RedisIndex:
         self._unsaved.clear()
         return data
 
-    def load(self, data: bytes) -> None:
+    def load(self, data: bytes | mmap) -> None:
         """Makes sure that the records of a dump are in Redis.
 
         Raises:
@@ -92,7 +92,7 @@ class RedisIndex:
         with self._storage.locked():
             if self._storage.was_loaded(digest):
                 return
-        for batch in _batches(snapshot):
+        for batch in batches(snapshot, BATCH):
             self._insert_new(batch)
         with self._storage.locked():
             self._storage.note_loaded(digest)
@@ -109,14 +109,14 @@ class RedisIndex:
                 n is None and names.index(name) == i for i, (n, name) in enumerate(zip(known, names, strict=True))
             ]
             if any(missing):
-                new = _taken(snapshot, np.array(missing))
+                new = taken(snapshot, np.array(missing))
                 self._insert(new)
 
     def _insert(self, snapshot: Snapshot) -> None:
         own = np.array([id_.startswith(self._owner) for id_ in snapshot.ids], bool)
         for mask, owner in ((~own, ""), (own, self._owner)):
             if mask.any():
-                some = _taken(snapshot, mask)
+                some = taken(snapshot, mask)
                 self._storage.insert(some, _names(some), owner)
 
     def _settle(self) -> None:
@@ -165,28 +165,6 @@ def _names(snapshot: Snapshot) -> list[bytes]:
     """A record's id and content: two runs may call different seeds by one id."""
     exact = snapshot.views[0]["exact"].tolist() if snapshot.views else []
     return [b"%016x %s" % (e, id_.encode("utf-8", "surrogatepass")) for e, id_ in zip(exact, snapshot.ids, strict=True)]
-
-
-def _taken(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
-    """The records of `snapshot` at the mask `rows`."""
-    views = []
-    for arrays in snapshot.views:
-        sizes = arrays["sizes"].astype(np.int64)
-        starts = np.cumsum(sizes) - sizes
-        part = {name: array[rows] for name, array in arrays.items() if name != "shingles"}
-        views.append(part | {"shingles": arrays["shingles"][ragged(starts[rows], sizes[rows])]})
-    return Snapshot([id_ for id_, taken in zip(snapshot.ids, rows, strict=True) if taken], views)
-
-
-def _batches(snapshot: Snapshot) -> Iterator[Snapshot]:
-    ends = [np.append(0, np.cumsum(arrays["sizes"], dtype=np.int64)) for arrays in snapshot.views]
-    for first in range(0, len(snapshot.ids), BATCH):
-        last = min(first + BATCH, len(snapshot.ids))
-        views = []
-        for arrays, at in zip(snapshot.views, ends, strict=True):
-            part = {name: array[first:last] for name, array in arrays.items() if name != "shingles"}
-            views.append(part | {"shingles": arrays["shingles"][at[first] : at[last]]})
-        yield Snapshot(snapshot.ids[first:last], views)
 
 
 def _joined(snapshots: Sequence[Snapshot], empty: Snapshot) -> Snapshot:

@@ -72,6 +72,11 @@ class DedupSettings:
                 return bands, rows
         return self.num_perm, 1
 
+    @property
+    def sketch_words(self) -> int:
+        """64-bit words of a sketch, one bit for each value of a signature."""
+        return -(-self.num_perm // 64)
+
     @functools.cached_property
     def sketch_floor(self) -> int:
         """Equal bits of two `num_perm`-bit sketches below which a pair cannot be a near-duplicate.

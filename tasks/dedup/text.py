@@ -1,47 +1,28 @@
 """From texts to sets of hashed shingles, a batch at a time, in NumPy.
 
-Normalised means: compatibility forms and widths unified (NFKC), case folded, punctuation and white space reduced to
-breaks between units. A unit is a word, or one character of a script that writes no spaces. What changes the meaning
-stays: currency and mathematical signs, emoji, the point in 3.5, and an operator beside a number (3 - 5 is not 3 / 5).
+A unit is a word, or one character of a script that writes no spaces, of the text as `characters` normalises it.
 """
 
 import functools
 import hashlib
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from datasynth.tasks.dedup.columns import ragged, sorted_unique
+from datasynth.tasks.dedup.characters import BREAK, CHARACTER, DIGIT, LETTER, characters, fold
+from datasynth.tasks.dedup.columns import ragged
 from datasynth.tasks.dedup.settings import DedupSettings
 
 CHUNK_CHARACTERS = 1 << 16
-"""Characters worked on at once: their temporary arrays (half a megabyte each) stay in the processor's cache. With
-sixteen times as many the same work takes a third longer."""
-
-# What a code point counts as. Zero means that it has not been met yet.
-BREAK, WORD, DIGIT, CHARACTER, LETTER, SYMBOL, JOINT, SIGN, TAIL = range(1, 10)
-COMPLEX = 0x80
-"""Flag of code points that cannot be folded one by one: they combine with neighbours, or fold to several."""
-
-_CHARACTERS = (
-    (0x3005, 0x3007),  # iteration mark, closing mark, ideographic zero
-    (0x3041, 0x30FF),  # hiragana, katakana
-    (0x3105, 0x312F),  # bopomofo
-    (0x31A0, 0x31BF),
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),  # ideographs
-    (0x4E00, 0x9FFF),
-    (0xA000, 0xA48C),  # yi
-    (0xF900, 0xFAFF),
-    (0x20000, 0x3FFFF),
-)
-_UNSPACED_LETTERS = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF))  # Thai and Lao, Burmese, Khmer
+"""Characters worked on at once: so many that a hundred calls of NumPy cost little, and so few that what the calls hand
+to each other (half a megabyte at a time) stays in the processor's cache."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 """Odd multipliers with well-spread bits; any others would do."""
+_HALF = np.uint64(32)
+_MIX_SHIFT, _MIX_FIRST, _MIX_SECOND = np.uint64(33), np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 
 
 @dataclass(frozen=True)
@@ -102,11 +83,17 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _shingled_chunk(texts: Sequence[str], settings: DedupSettings) -> Shingled:
     units = _read_units(texts)
-    owners, _, _, values = _shingles(units, settings)
-    keys = sorted_unique(owners << np.uint64(32) | values >> np.uint64(32))
-    bounds = np.arange(len(texts) + 1, dtype=np.uint64) << np.uint64(32)
-    offsets = np.searchsorted(keys, bounds).astype(np.int64)
-    return Shingled((keys & np.uint64(0xFFFFFFFF)).astype(np.uint32), offsets, np.diff(units.offsets), units.exact)
+    lengths, values = _shingles(units, settings)
+    # Sorted by text and value. Where no shingle begins stands the text's first one once more, to go with the repeats.
+    keys = values
+    keys >>= _HALF
+    keys |= (np.arange(len(texts), dtype=np.uint64) << _HALF).repeat(units.counts)
+    left_out = (lengths == 0).nonzero()[0]
+    keys[left_out] = keys[units.offsets[keys[left_out] >> _HALF]]
+    keys.sort()
+    repeats = (keys[1:] == keys[:-1]).nonzero()[0]
+    offsets = units.offsets - repeats.searchsorted(units.offsets)
+    return Shingled(np.delete(keys.astype(np.uint32), repeats), offsets, units.counts, units.exact)
 
 
 @dataclass(frozen=True)
@@ -130,11 +117,12 @@ def shingles_in_place(texts: Sequence[str], settings: DedupSettings) -> tuple[Sh
     parts, counts, exact, first = [], [], [], 0
     for chunk in _chunks(texts):
         units = _read_units(chunk)
-        owners, at, lengths, values = _shingles(units, settings)
-        owners = owners.astype(np.int64)
-        whole = lengths == _lengths_by_kind(settings)[units.kinds[at]]
-        parts.append(Shingles(owners + first, at - units.offsets[owners], lengths, whole, values))
-        counts.append(np.diff(units.offsets))
+        lengths, values = _shingles(units, settings)
+        at = lengths.nonzero()[0]
+        owners = np.arange(len(chunk)).repeat(units.counts)[at]
+        whole = lengths[at] == _lengths(units.kinds[at], settings)
+        parts.append(Shingles(owners + first, at - units.offsets[owners], lengths[at], whole, values[at]))
+        counts.append(units.counts)
         exact.append(units.exact)
         first += len(chunk)
     if not parts:
@@ -152,187 +140,133 @@ class _Units:
     kinds: np.ndarray
     hashes: np.ndarray
     offsets: np.ndarray
+    counts: np.ndarray
     exact: np.ndarray
 
 
 def _read_units(texts: Sequence[str]) -> _Units:
-    codes, kinds, lengths = _folded(texts)
-    _settle_punctuation(codes, kinds)
-    begins = np.cumsum(lengths + 1) - lengths  # a break stands before each text
-    starts, hashes = _units(codes, kinds)
-    offsets = np.append(np.searchsorted(starts, begins), len(starts))
-    units = np.diff(offsets)
-    within = np.arange(len(starts)) - np.repeat(offsets[:-1], units)
-    exact = _segment_sums(mix(hashes + within.astype(np.uint64) * _GOLDEN), offsets)
-    for i in np.flatnonzero(units == 0).tolist():
+    found = characters(texts)
+    in_word = found.kinds <= DIGIT
+    begins = found.kinds > BREAK
+    begins |= in_word
+    begins[1:] ^= in_word[1:] & in_word[:-1]
+    starts = begins.nonzero()[0]
+    kinds = found.kinds.take(starts, mode="clip")
+    # No index is out of bounds; but without a mode, `take` prepares for that in a slow buffer.
+    hashes = _character_hashes().take(found.codes.take(starts, mode="clip"), mode="clip")
+    hashes[(kinds <= DIGIT).nonzero()[0]] = _word_hashes(found.codes, begins, in_word.nonzero()[0])
+    offsets = np.append(starts.searchsorted(found.begins), len(starts))
+    counts = offsets[1:] - offsets[:-1]
+    # The exact hash sums up each unit's, mixed with its place in the text: its place in the batch less the text's.
+    placed = hashes + _constants(len(hashes)).places
+    placed -= (offsets[:-1].astype(np.uint64) * _GOLDEN).repeat(counts)
+    exact = _segment_sums(_mixed(placed), offsets, counts)
+    for i in np.flatnonzero(counts == 0).tolist():
         exact[i] = _hash_as_written(texts[i])
-    return _Units(kinds[starts], hashes, offsets, exact)
+    return _Units(kinds, hashes, offsets, counts, exact)
 
 
-def _folded(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Folded code points, their kinds and the texts' lengths; one break before each text and one after the last."""
-    codes, kinds, lengths = _code_points(texts)
-    complex_at = np.flatnonzero(kinds & COMPLEX)
-    if len(complex_at):
-        ends = np.cumsum(lengths + 1)
-        plain = list(texts)
-        for i in map(int, np.unique(np.searchsorted(ends, complex_at))):
-            plain[i] = fold(texts[i])
-        codes, kinds, lengths = _code_points(plain)
-        kinds &= ~np.uint8(COMPLEX)
-    return codes, kinds, lengths
+def _word_hashes(codes: np.ndarray, begins: np.ndarray, letters: np.ndarray) -> np.ndarray:
+    """The 64-bit hash of each word: the sum of code times base to the power of its place in the word, from 1, mixed.
 
+    The sums are differences of one running sum over all words, with powers by the place among all their letters; the
+    inverse power of where a word begins takes the difference back to the word's own. All of it is modulo 2^64, where
+    an odd base has an inverse, so nothing is lost.
 
-def _code_points(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    joined = "\n" + "\n".join(texts) + "\n"
-    # A model's "\ud83d" can leave half a surrogate pair, which is a break like any unassigned code point.
-    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4")
-    folded, kinds = _code_table().look_up(codes)
-    return folded, kinds, np.fromiter(map(len, texts), np.int64, len(texts))
-
-
-def fold(text: str) -> str:
-    """`text` with compatibility forms, widths and case unified and invisible characters removed.
-
-    Source: Unicode Standard Annex 15 and section 3.13 (NFKC_Casefold).
+    Args:
+        codes: Of all characters.
+        begins: Of all characters, whether a unit begins there.
+        letters: Where the characters stand that belong to words.
     """
-    visible = "".join(c for c in text if not _invisible(c))
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
-
-
-def _invisible(c: str) -> bool:
-    return unicodedata.category(c) == "Cf" or "\ufe00" <= c <= "\ufe0f"
-
-
-class _CodeTable:
-    """Folded form and kind of every code point met so far. Looking up beats normalising text by text tenfold."""
-
-    def __init__(self) -> None:
-        self.folded = np.zeros(0x110000, np.uint32)
-        self.kinds = np.zeros(0x110000, np.uint8)
-
-    def look_up(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        kinds = self.kinds[codes]
-        if not kinds.all():
-            for code in np.unique(codes[kinds == 0]).tolist():
-                self.folded[code], self.kinds[code] = _entry(code)
-            kinds = self.kinds[codes]
-        return self.folded[codes], kinds
+    firsts = begins.take(letters, mode="clip").nonzero()[0]
+    constants = _constants(len(letters))
+    sums = np.zeros(len(letters) + 1, np.uint64)
+    np.cumsum(codes.take(letters, mode="clip") * constants.powers, out=sums[1:])
+    before = sums.take(np.append(firsts, len(letters)), mode="clip")
+    hashes = before[1:] - before[:-1]
+    hashes *= constants.inverses.take(firsts, mode="clip")
+    return _mixed(hashes)
 
 
 @functools.cache
-def _code_table() -> _CodeTable:
-    return _CodeTable()
+def _character_hashes() -> np.ndarray:
+    """By code point, 9 MB."""
+    return _mixed(np.arange(0x110000, dtype=np.uint64) * _BASE)
 
 
-def _entry(code: int) -> tuple[int, int]:
-    c = chr(code)
-    if _invisible(c):
-        return code, BREAK | COMPLEX
-    folded = fold(c)
-    if all(_kind(f) in (BREAK, JOINT) for f in folded) and len(folded) != 1:
-        return ord(" "), BREAK  # an ellipsis is three points
-    if len(folded) != 1 or _combines(folded):
-        return code, _kind(c) | COMPLEX
-    if unicodedata.category(folded) == "Pd" or folded == "−":
-        folded = "-"
-    return ord(folded), _kind(folded)
+@dataclass(frozen=True)
+class _Constants:
+    """uint64, by place in a batch."""
+
+    powers: np.ndarray
+    """Of the base, from the first on."""
+    inverses: np.ndarray
+    """Of the base modulo 2^64, from the zeroth power on."""
+    places: np.ndarray
+    """Multiples of the golden ratio."""
 
 
-def _combines(c: str) -> bool:
-    """Whether `c` may merge with the character before it under NFKC: marks, and the letters of Hangul syllables."""
-    return unicodedata.category(c).startswith("M") or 0x1100 <= ord(c) <= 0x11FF
+def _constants(count: int) -> _Constants:
+    """The first `count` of each."""
+    if count > 2 * CHUNK_CHARACTERS:  # one very long text: not kept
+        return _fresh_constants(count)
+    kept = _kept_constants(2 * CHUNK_CHARACTERS)
+    return _Constants(kept.powers[:count], kept.inverses[:count], kept.places[:count])
 
 
-def _kind(c: str) -> int:
-    category = unicodedata.category(c)
-    if category == "Nd":
-        return DIGIT
-    if category[0] in "LMN":
-        code = ord(c)
-        if any(low <= code <= high for low, high in _CHARACTERS):
-            return CHARACTER
-        return LETTER if any(low <= code <= high for low, high in _UNSPACED_LETTERS) else WORD
-    if c in ".,:":
-        return JOINT
-    if c in "-*/%^":
-        return SIGN
-    if c == "#":
-        return TAIL
-    # A bar or a tilde draws tables and strikes text out; so do accents standing alone (Sk).
-    return SYMBOL if category in ("Sm", "Sc", "So") and c not in "|~" else BREAK
+@functools.cache
+def _kept_constants(count: int) -> _Constants:
+    return _fresh_constants(count)
 
 
-def _settle_punctuation(codes: np.ndarray, kinds: np.ndarray) -> None:
-    """Turns what is punctuation only in some places into a symbol, a part of a word, or a break; in place."""
-    padded = np.pad(kinds, 2, constant_values=BREAK)
-    blank = np.pad(codes == ord(" "), 2)
-
-    def kind_near(places: np.ndarray, by: int) -> np.ndarray:
-        return padded[places + 2 + by]
-
-    joints = np.flatnonzero(kinds == JOINT)
-    inside = (kind_near(joints, -1) == DIGIT) & (kind_near(joints, 1) == DIGIT)
-    signs = np.flatnonzero(kinds == SIGN)
-    beside = (kind_near(signs, -1) == DIGIT) | (kind_near(signs, 1) == DIGIT)
-    beside |= blank[signs + 1] & (kind_near(signs, -2) == DIGIT)
-    beside |= blank[signs + 3] & (kind_near(signs, 2) == DIGIT)
-    tails = np.flatnonzero(kinds == TAIL)
-    kinds[joints] = np.where(inside, WORD, BREAK)
-    kinds[signs] = np.where(beside, SYMBOL, BREAK)
-    kinds[tails] = np.where(kind_near(tails, -1) == WORD, SYMBOL, BREAK)  # C# is not C
+def _fresh_constants(count: int) -> _Constants:
+    inverse = np.uint64(pow(int(_BASE), -1, 1 << 64))
+    inverses = np.cumprod(np.append(np.uint64(1), np.full(count - 1, inverse)))
+    return _Constants(np.cumprod(np.full(count, _BASE)), inverses, np.arange(count, dtype=np.uint64) * _GOLDEN)
 
 
-def _units(codes: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each unit begins, and its 64-bit hash."""
-    in_word = kinds <= DIGIT
-    in_word &= kinds != BREAK
-    begins = kinds != BREAK
-    begins[1:] &= ~(in_word[1:] & in_word[:-1])
-    starts = np.flatnonzero(begins)
-    if not len(starts):
-        return starts, np.zeros(0, np.uint64)
-    lengths = np.diff(starts, append=len(codes))
-    within = np.arange(starts[0], len(codes)) - np.repeat(starts, lengths)
-    powers = np.cumprod(np.full(int(within.max()) + 1, _BASE))
-    terms = np.where(kinds != BREAK, codes, 0)[starts[0] :] * powers[within]
-    return starts, mix(np.add.reduceat(terms, starts - starts[0]))
+def _shingles(units: _Units, settings: DedupSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Of the shingle that begins at each unit: its length in units (int32), 0 where none does, and its 64-bit hash.
 
-
-def _shingles(units: _Units, settings: DedupSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of every shingle: its text (uint64), the unit it begins at, its length in units and its 64-bit hash.
-
-    A shingle begins at each unit and is as long as its kind asks for. At the end of a text it is cut short, and left
-    out if the shingle before it reached the end already.
+    A shingle is as long as the kind of its first unit asks for. At the end of a text it is cut short, and left out if
+    the shingle before it reached the end already.
     """
-    kinds, offsets = units.kinds, units.offsets
-    places = np.arange(len(kinds), dtype=np.int32)
-    counts = np.diff(offsets)
-    owners = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
-    ends = np.repeat(offsets[1:].astype(np.int32), counts)
-    reach = np.minimum(places + _lengths_by_kind(settings)[kinds], ends)
-    wanted = np.ones(len(places), bool)
-    np.less(reach[:-1], ends[:-1], out=wanted[1:])
-    wanted[offsets[:-1][counts > 0]] = True
-    lengths = reach - places
+    lengths = _lengths(units.kinds, settings)
+    _cut_short(lengths, units)
     values = units.hashes.copy()
     for k in range(1, int(lengths.max(initial=1))):
-        longer = lengths[:-k] > k
-        np.multiply(values[:-k], _BASE, out=values[:-k], where=longer)
-        np.add(values[:-k], units.hashes[k:], out=values[:-k], where=longer)
-    return owners[wanted], places[wanted], lengths[wanted], mix(values[wanted])
+        # Those that are no longer than k are few as a rule: they are put back.
+        done = (lengths[:-k] <= k).nonzero()[0]
+        kept = values[done]
+        values[:-k] *= _BASE
+        values[:-k] += units.hashes[k:]
+        values[done] = kept
+    return lengths, _mixed(values)
 
 
-def _lengths_by_kind(settings: DedupSettings) -> np.ndarray:
-    sizes = np.full(10, settings.word_ngram, np.int32)
-    sizes[CHARACTER], sizes[LETTER] = settings.char_ngram, settings.letter_ngram
-    return sizes
+def _lengths(kinds: np.ndarray, settings: DedupSettings) -> np.ndarray:
+    """int32: how long a shingle that begins with a unit of each kind should be."""
+    lengths = np.full(len(kinds), settings.word_ngram, np.int32)
+    for kind, length in ((CHARACTER, settings.char_ngram), (LETTER, settings.letter_ngram)):
+        if length != settings.word_ngram:
+            lengths[(kinds == kind).nonzero()[0]] = length
+    return lengths
 
 
-def _segment_sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    sums = np.zeros(len(offsets) - 1, values.dtype)
-    filled = offsets[1:] > offsets[:-1]
-    if filled.any():
+def _cut_short(lengths: np.ndarray, units: _Units) -> None:
+    """Cuts and leaves out shingles at the ends of texts, in place; only a text's last few units are looked at."""
+    for left in range(1, min(int(lengths.max(initial=1)), int(units.counts.max(initial=0)) + 1)):
+        reaching = units.counts >= left
+        places = units.offsets[1:][reaching] - left
+        # What the unit before asks for is not cut yet: that comes with the next `left`.
+        covered = (lengths[places - 1] > left) & (units.counts[reaching] > left)
+        lengths[places] = np.where(covered, 0, np.minimum(lengths[places], left))
+
+
+def _segment_sums(values: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    sums = np.zeros(len(counts), values.dtype)
+    filled = counts > 0
+    if len(values):
         sums[filled] = np.add.reduceat(values, offsets[:-1][filled])
     return sums
 
@@ -342,11 +276,16 @@ def _hash_as_written(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(spaced, digest_size=8).digest(), "little")
 
 
-def mix(values: np.ndarray) -> np.ndarray:
-    """The 64-bit finaliser of MurmurHash3 (Appleby 2011, public domain): a bijection that spreads every bit."""
-    values = values ^ (values >> np.uint64(33))
-    values *= np.uint64(0xFF51AFD7ED558CCD)
-    values ^= values >> np.uint64(33)
-    values *= np.uint64(0xC4CEB9FE1A85EC53)
-    values ^= values >> np.uint64(33)
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """The 64-bit finaliser of MurmurHash3 (Appleby 2011, public domain): a bijection that spreads every bit; in place.
+
+    Returns:
+        `values` itself.
+    """
+    shifted = values >> _MIX_SHIFT
+    values ^= shifted
+    values *= _MIX_FIRST
+    values ^= np.right_shift(values, _MIX_SHIFT, out=shifted)
+    values *= _MIX_SECOND
+    values ^= np.right_shift(values, _MIX_SHIFT, out=shifted)
     return values

@@ -11,11 +11,9 @@ from datasynth.tasks.dedup.columns import Column, SetColumn
 from datasynth.tasks.dedup.jaccard import jaccard
 from datasynth.tasks.dedup.minhash import band_keys, signatures, sketches
 from datasynth.tasks.dedup.settings import DedupSettings
+from datasynth.tasks.dedup.tables import Tables, tables_of
 from datasynth.tasks.dedup.text import Shingled, shingled
 from datasynth.tasks.dedup.views import View
-
-LOAD_ROWS = 1 << 16
-"""Signatures turned into table keys at once, when a saved index is first used."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +45,14 @@ class ViewIndex:
     def __init__(self, view: View, settings: DedupSettings) -> None:
         self.view = view
         self._settings = settings
-        self._sketch_width = -(-settings.num_perm // 64)
         self._exact = Column(np.uint64)
         """0 where the view has too little text to judge by."""
         self._sets = SetColumn()
-        self._sketches = Column(np.uint64, self._sketch_width)
+        self._sketches = Column(np.uint64, settings.sketch_words)
         self._exact_table = Buckets()
         self._near_table = Buckets()
-        self._unindexed: list[tuple[int, np.ndarray]] = []
-        """First number and signatures of loaded records that no search has needed yet."""
+        self._unindexed: list[tuple[int, np.ndarray | Tables]] = []
+        """First number, and signatures or what is made of them, of loaded records that no search has needed yet."""
 
     def __len__(self) -> int:
         return len(self._exact)
@@ -130,37 +127,42 @@ class ViewIndex:
             self._exact.extend(exact)
             self._sketches.extend(sketched)
             self._sets.extend(values, sizes)
-        self._index(first, signed[kept])
+        numbers = self._index_exact(first, len(self))
+        self._near_table.insert(self._keys(signed[kept][numbers - first]), numbers)
 
     def slice(self, first: int, last: int) -> dict[str, np.ndarray]:
         """Copies of what is kept of the records from `first` up to `last`, but for their signatures."""
         values, sizes = self._sets.slice(first, last)
         return {"exact": self._exact.view()[first:last].copy(), "sizes": sizes.astype(np.uint32), "shingles": values}
 
-    def load(self, arrays: dict[str, np.ndarray]) -> None:
-        """Appends records from what `slice` gave and their `signatures`; tables and sketches wait for the next one."""
+    def load(self, arrays: dict[str, np.ndarray], tables: Tables | None = None) -> None:
+        """Appends records from what `slice` gave and their `signatures`, of which large `shingles` are not copied.
+
+        `tables` spare the signatures a reading; these or those are read when the next record is screened.
+        """
         first = len(self)
         self._exact.extend(arrays["exact"])
-        self._sets.extend(arrays["shingles"], arrays["sizes"])
-        if len(signed := arrays["signatures"]):
-            self._unindexed.append((first, signed))
+        self._sets.adopt(arrays["shingles"], arrays["sizes"])
+        if len(self) > first:
+            self._unindexed.append((first, tables or arrays["signatures"]))
 
     def _index_loaded(self) -> None:
-        for first, signed in self._unindexed:
-            for row in range(0, len(signed), LOAD_ROWS):
-                self._sketches.extend(sketches(signed[row : row + LOAD_ROWS]).view(np.uint64))
-            self._index(first, signed)
+        for i, (first, loaded) in enumerate(self._unindexed, 1):
+            last = self._unindexed[i][0] if i < len(self._unindexed) else len(self)
+            sizes = self._sets.sizes(np.arange(first, last))
+            tables = loaded if isinstance(loaded, Tables) else tables_of(loaded, sizes, self._settings)
+            self._sketches.extend(tables.sketches)
+            self._near_table.insert_sorted(tables.near + np.uint64(first))
+            self._index_exact(first, last)
         self._unindexed.clear()
 
-    def _index(self, first: int, signed: np.ndarray) -> None:
-        numbers = np.arange(first, first + len(signed))
-        judged = numbers[self._exact.view()[numbers] > 0]
-        self._exact_table.insert(_exact_keys(self._exact.view()[judged]), judged)
-        shingled_ones = numbers[self._sets.sizes(numbers) > 0]
-        chunks = [shingled_ones[i : i + LOAD_ROWS] for i in range(0, len(shingled_ones), LOAD_ROWS)]
-        if chunks:
-            keys = np.concatenate([self._keys(signed[chunk - first]) for chunk in chunks])
-            self._near_table.insert(keys, shingled_ones)
+    def _index_exact(self, first: int, last: int) -> np.ndarray:
+        """Indexes the exact hashes of the records from `first` up to `last`; returns which of them have shingles."""
+        numbers = np.arange(first, last)
+        exact = self._exact.view()[first:last]
+        judged = exact > 0
+        self._exact_table.insert(_exact_keys(exact[judged]), numbers[judged])
+        return numbers[self._sets.sizes(numbers) > 0]
 
     def _keys(self, signed: np.ndarray) -> np.ndarray:
         return band_keys(signed, *self._settings.bands)

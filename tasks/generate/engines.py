@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from datasynth.schemas.calls import Shard, ShardReceipt
+from datasynth.schemas.calls import Shard, ShardReceipt, Share
 from datasynth.schemas.errors import InputError, RunError
 from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.report import Estimate
@@ -22,20 +22,25 @@ from datasynth.tasks.judge.estimate import generation_limits
 from datasynth.tasks.judge.scores import has_scores
 from datasynth.tasks.llm.batch_choice import require_batches, require_none_waiting, tier_of
 from datasynth.tasks.llm.budget import Budget, Purse
-from datasynth.tasks.llm.clients import connect
+from datasynth.tasks.llm.clients import LateClient
 from datasynth.tasks.llm.endpoints import Endpoint, resolve_endpoint
 from datasynth.tasks.llm.engine import Engine, Gate
 from datasynth.tasks.llm.journal import Journal
 from datasynth.tasks.llm.limits import Pace
 from datasynth.tasks.llm.loop import LoopThread
 from datasynth.tasks.llm.prices import Price, price_of
+from datasynth.tasks.llm.share_journal import ShareJournal
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.rounds.progress import board_of
+from datasynth.tasks.semantic.buying import vector_store
+from datasynth.tasks.semantic.embedders import compares_meanings, embedding_price
 from datasynth.tasks.storage.store import Store
 
 if TYPE_CHECKING:
     from datasynth.tasks.llm.batch_engine import BatchEngine
 
+PACE = ("concurrency", "requests_per_minute", "tokens_per_minute", "max_minutes")
+"""Settings that stand in a `Share` too."""
 GRACE = 3.0
 """Seconds that calls in flight get to finish when a run is stopped; a stop takes under five."""
 
@@ -49,6 +54,8 @@ class RunPlace:
     journal_url: str
     estimate: Estimate | None = None
     """What the run should take; where records are judged, generation leaves the judge its share of the limits."""
+    shared: bool = False
+    """Whether other processes make calls of the run at the same time, each within shares of its limits."""
 
 
 class OpenEngine:
@@ -64,29 +71,21 @@ class OpenEngine:
         self.server: SimulatedServer | None = None
         endpoint = self._reached(endpoint, settings)
         self.journal = Journal(Store(place.journal_url))
-        limits = {
-            "max_cost": settings.max_cost,
-            "max_tokens": settings.max_tokens,
-            "max_calls": settings.max_calls,
-        }
-        purse = Purse(**limits)
-        if judge and place.estimate:
-            limits = generation_limits(settings, place.estimate, judge[1])
-        budget = Budget(price, **limits, tier=tier_of(settings), purse=purse)
-        budget.take_over(self.journal.spend(), self.journal.abandoned())
+        self.judge_journal = Journal(judge_store(place)) if judge else None
+        budget, judge_budget = budgets_of(place, self.journal, self.judge_journal)
+        self.purse = budget.purse
+        self._place, self._gate = place, gate
+        self._price = price
+        self._of_shares: set[Engine] = set()
         self._loop = LoopThread(f"engine-{settings.run_id}")
         self.engine = self._loop.run(_open(endpoint, self.journal, budget, place, gate))
         self.judge: Engine | None = None
-        self.judge_journal: Journal | None = None
-        if judge:
-            self.judge_journal = Journal(judge_store(place))
-            own = Budget(judge[1], purse=purse)
-            own.take_over(self.judge_journal.spend(), self.judge_journal.abandoned())
+        if judge and self.judge_journal is not None and judge_budget:
             where = self._reached(judge[0], settings)
             pace = self.engine.pace if isinstance(self.engine, Engine) and _same(where, endpoint) else None
-            self.judge = self._loop.run(_open_judge(where, self.judge_journal, own, settings, gate, pace))
-        # Prefect, Polars and the SDK leave some million objects that live on: every full collection would walk over
-        # them, which took a tenth of the time of a busy run. Last of all, for the SDK is imported with the client.
+            self.judge = self._loop.run(_open_judge(where, self.judge_journal, judge_budget, settings, gate, pace))
+        # Prefect and Polars leave some million objects that live on: every full collection would walk over them, which
+        # took a tenth of the time of a busy run.
         gc.freeze()
 
     def _reached(self, endpoint: Endpoint, settings: SynthesisSettings) -> Endpoint:
@@ -106,13 +105,53 @@ class OpenEngine:
         if engine is None:
             raise ValueError("records of this run are not judged")
         try:
+            if shard.share is not None and isinstance(engine, Engine):
+                self.journal.refresh()  # another process may have died at these calls
+                return self._loop.run(self._paid_from(shard.share, engine, shard))
+            if judging and self._place.shared:
+                self._count_others()
             return self._loop.run(engine.run_shard(shard))
         except CancelledError as error:
             raise RunError("The run was stopped.") from error
 
+    def _count_others(self) -> None:
+        """Before the judge is asked, while nobody else makes calls: what all processes have spent by now counts."""
+        self.journal.refresh()
+        _, budget = budgets_of(self._place, self.journal, self.judge_journal)
+        if self.judge is not None and budget is not None:
+            self.judge.budget = budget
+
+    async def _paid_from(self, share: Share, whole: Engine, shard: Shard) -> ShardReceipt:
+        """Makes the calls of `shard` over the connections of the run's engine, but at a pace and a price of its own."""
+        settings = self._place.settings
+        budget = Budget(
+            self._price,
+            max_cost=share.max_cost,
+            max_tokens=share.max_tokens,
+            max_calls=share.max_calls,
+            tier=tier_of(settings),
+        )
+        budget.take_over(self.journal.spent_of(share.id), self.journal.abandoned(share.id))
+        engine = Engine(
+            whole.endpoint,
+            whole.client,
+            ShareJournal(self.journal, share.id),
+            budget,
+            settings.model_copy(update={name: getattr(share, name) for name in PACE}),
+            board_of(settings.run_id or ""),
+            readable=partial(readable, schema=self._place.record_schema),
+            gate=self._gate,
+        )
+        engine.stopping = whole.stopping
+        self._of_shares.add(engine)
+        try:
+            return await engine.run_shard(shard)
+        finally:
+            self._of_shares.discard(engine)
+
     def stop(self, grace: float = GRACE) -> None:
         """Starts nothing more and gives calls in flight `grace` seconds; the waiting shards then end."""
-        engines = [engine for engine in (self.engine, self.judge) if engine is not None]
+        engines = [engine for engine in (self.engine, self.judge, *self._of_shares) if engine is not None]
         self._loop.run(_drained(engines, grace))
 
     def close(self) -> None:
@@ -144,20 +183,15 @@ async def _open(
         batches = connect_batches(endpoint, settings)
         return BatchEngine(endpoint, batches, journal, budget, settings, board, readable=reads)
     require_none_waiting(journal)
-    return Engine(
+    return Engine(endpoint, _client(endpoint, settings), journal, budget, settings, board, readable=reads, gate=gate)
+
+
+def _client(endpoint: Endpoint, settings: SynthesisSettings) -> LateClient:
+    return LateClient(
         endpoint,
-        connect(
-            endpoint,
-            timeout=settings.request_timeout,
-            in_flight=settings.concurrency,
-            structured=settings.structured_output == "on",
-        ),
-        journal,
-        budget,
-        settings,
-        board,
-        readable=reads,
-        gate=gate,
+        timeout=settings.request_timeout,
+        in_flight=settings.concurrency,
+        structured=settings.structured_output == "on",
     )
 
 
@@ -173,14 +207,40 @@ async def _open_judge(
     gate: Gate | None,
     pace: Pace | None,
 ) -> Engine:
-    client = connect(
-        endpoint,
-        timeout=settings.request_timeout,
-        in_flight=settings.concurrency,
-        structured=settings.structured_output == "on",
-    )
+    client = _client(endpoint, settings)
     board, own = board_of(settings.run_id or ""), judge_settings(settings)
     return Engine(endpoint, client, journal, budget, own, board, readable=has_scores, gate=gate, pace=pace)
+
+
+def budgets_of(place: RunPlace, journal: Journal, judge_journal: Journal | None) -> tuple[Budget, Budget | None]:
+    """What a run may still pay for generation and, where it has a judge's journal, for judging."""
+    settings = place.settings
+    limits = {"max_cost": settings.max_cost, "max_tokens": settings.max_tokens, "max_calls": settings.max_calls}
+    purse = Purse(**limits)
+    judging, judge_price = None, None
+    if judge_journal is not None:
+        judge_price = judge_endpoint(settings)[1]
+        judging = Budget(judge_price, purse=purse)
+        judging.take_over(judge_journal.spend(), judge_journal.abandoned())
+    if compares_meanings(settings):
+        vectors = Journal(vector_store(place.journal_url))
+        Budget(embedding_price(settings), purse=purse).take_over(vectors.spend(), vectors.abandoned())
+    if place.estimate and (settings.judging or compares_meanings(settings)):
+        limits = generation_limits(settings, place.estimate, judge_price)
+    price = price_of(resolve_endpoint(settings), settings)
+    budget = Budget(price, **limits, tier=tier_of(settings), purse=purse)
+    budget.take_over(journal.spend(), journal.abandoned())
+    return budget, judging
+
+
+def purse_of(place: RunPlace) -> Purse:
+    """What the run may still spend: as its engine here has it, else as its journals say."""
+    with _lock:
+        engine = _open_engines.get(place.journal_url)
+    if engine is not None and not place.shared:
+        return engine.purse
+    judge_journal = judge_journal_of(place) if place.settings.judging else None
+    return budgets_of(place, journal_of(place), judge_journal)[0].purse
 
 
 def _same(one: Endpoint, other: Endpoint) -> bool:
@@ -204,6 +264,8 @@ def require_price(price: Price | None, endpoint: Endpoint, settings: SynthesisSe
 
 
 _open_engines: dict[str, OpenEngine] = {}
+_read_journals: dict[str, Journal] = {}
+"""Of runs that other processes make calls for, and this one does not."""
 _lock = threading.Lock()
 _head_starts: dict[str, Callable[[], None]] = {}
 
@@ -216,6 +278,11 @@ def after_head_start(run_id: str, over: Callable[[], None]) -> None:
         over: returns when the other process has made its last call; any thread may call it, any number of times.
     """
     _head_starts[run_id] = over
+
+
+def has_head_start(run_id: str) -> bool:
+    """Whether another process made, or makes, the first calls of the run."""
+    return run_id in _head_starts
 
 
 def engine_of(place: RunPlace, gate: Gate | None = None) -> OpenEngine:
@@ -253,16 +320,28 @@ def close_engine(place: RunPlace) -> None:
     """Closes this process's engine for the run, if it has one."""
     with _lock:
         engine = _open_engines.pop(place.journal_url, None)
+        _read_journals.pop(place.journal_url, None)
     _head_starts.pop(place.settings.run_id or "", None)
     if engine is not None:
         engine.close()
 
 
 def journal_of(place: RunPlace) -> Journal:
-    """The run's journal: the open engine's, or one read from storage where nothing was called in this process."""
+    """The run's journal: the open engine's, or one read from storage where nothing was called in this process.
+
+    Where other processes write to it too, it holds all that they have written by now.
+    """
     with _lock:
         engine = _open_engines.get(place.journal_url)
-    return engine.journal if engine is not None else Journal(Store(place.journal_url))
+        journal = engine.journal if engine is not None else _read_journals.get(place.journal_url)
+        if journal is None:
+            journal = Journal(Store(place.journal_url))
+            if place.shared:
+                _read_journals[place.journal_url] = journal
+            return journal
+    if place.shared:
+        journal.refresh()
+    return journal
 
 
 def judge_store(place: RunPlace) -> Store:

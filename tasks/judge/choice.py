@@ -30,6 +30,7 @@ def judge_settings(settings: SynthesisSettings) -> SynthesisSettings:
             "model": settings.judge_model or (settings.model if same_place else None),
             "base_url": settings.judge_base_url or (settings.base_url if same_provider else None),
             "api_key_env": settings.judge_api_key_env or (settings.api_key_env if same_place else None),
+            "endpoint": settings.endpoint if same_place and not settings.judge_api_key_env else None,
             "input_price": _first(settings.judge_input_price, settings.input_price if same_model else None),
             "output_price": _first(settings.judge_output_price, settings.output_price if same_model else None),
             "temperature": ONE_JUDGE if settings.judges == 1 else SEVERAL_JUDGES,

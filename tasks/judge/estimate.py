@@ -15,11 +15,17 @@ from datasynth.tasks.judge.prompt import judge_message, judge_prompt, scores_sch
 from datasynth.tasks.judge.waves import SHOWN
 from datasynth.tasks.llm.prices import Price
 from datasynth.tasks.llm.tokens import ENVELOPE_TOKENS, count_tokens
+from datasynth.tasks.semantic.embedders import ADDED_TOKENS
 
 VERDICT_TOKENS = 60
 """Output tokens of one record's number, reason and score."""
+USUAL_PROMPT, USUAL_RECORD = 1500, 500
+"""Tokens of the judge's own prompt (1,090 to 1,757 for the shipped examples), and of a record it reads, where there is
+no recipe to count them in."""
 MARGIN = 1.25
-"""Times its estimate that judging is left of a limit: some records are judged in vain, some twice."""
+"""Times their estimate that judging and vectors are left of a limit: some records are judged in vain, some twice."""
+LAST_REQUESTS = 3
+"""Requests for vectors that are left of a limit of calls beside those estimated: each round makes one at least."""
 BYTES_A_TOKEN = 4
 """A call's worst case counts its bytes as tokens; text has about so many a token."""
 
@@ -45,8 +51,18 @@ def with_judging(
     shown = _shown(recipe)
     message = count_tokens(judge_message(shown, recipe.language), endpoint.model)
     message += 0 if recipe.seeds else round(SHOWN * record_tokens)
+    return _with(estimate, settings, Usage(input=static + message, output=SHOWN * VERDICT_TOKENS), price)
+
+
+def with_usual_judging(estimate: Estimate, settings: SynthesisSettings, price: Price | None) -> Estimate:
+    """A rule-of-thumb `estimate` with the judge's share added, by `USUAL_PROMPT` and records of `USUAL_RECORD`."""
+    one = Usage(input=USUAL_PROMPT + SHOWN * USUAL_RECORD, output=SHOWN * VERDICT_TOKENS)
+    return _with(estimate, settings, one, price)
+
+
+def _with(estimate: Estimate, settings: SynthesisSettings, one: Usage, price: Price | None) -> Estimate:
+    """`estimate` with judgements of all records added, each of the size of `one`."""
     calls = settings.judges * math.ceil(settings.target_count / SHOWN)
-    one = Usage(input=static + message, output=SHOWN * VERDICT_TOKENS)
     cost = None if price is None else float(price.cost(one)) * calls
     return estimate.model_copy(
         update={
@@ -67,24 +83,35 @@ def _shown(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def generation_limits(settings: SynthesisSettings, estimate: Estimate, price: Price | None) -> dict[str, Any]:
-    """The limits that generation keeps to, so that what it makes can also be judged: `Budget`'s keywords.
+    """The limits that generation keeps to, so that what it makes can also be judged and compared: `Budget`'s keywords.
 
     Without them generation would use up a small limit, and all that it made would be refused unjudged. They are what
-    the run's limits leave when the last call to the judge still fits at its worst case and all others as estimated.
+    the run's limits leave when the last call to the judge, and the last vector, still fit at their worst case and all
+    others as estimated.
 
     Args:
         settings: Of the run, with its limits.
-        estimate: Of the run, with the judge's share.
+        estimate: Of the run, with the shares of judge and vectors.
         price: Of the judge.
     """
-    each = estimate.judging_tokens / max(estimate.judging_calls, 1)
-    most_input, most_output = round(BYTES_A_TOKEN * each) + ENVELOPE_TOKENS, SHOWN * SCORE_TOKENS
-    dearest = float(price.worst(most_input, most_output)) if price else 0.0
+    most_tokens, dearest = 0, 0.0
+    if estimate.judging_calls:
+        each = estimate.judging_tokens / estimate.judging_calls
+        most_input, most_output = round(BYTES_A_TOKEN * each) + ENVELOPE_TOKENS, SHOWN * SCORE_TOKENS
+        most_tokens += most_input + most_output
+        dearest += float(price.worst(most_input, most_output)) if price else 0.0
+    if estimate.embedding_tokens:
+        most = round(BYTES_A_TOKEN * estimate.embedding_tokens / max(settings.target_count, 1)) + ADDED_TOKENS
+        most_tokens += most
+        dearest += most * (estimate.embedding_usd or 0.0) / estimate.embedding_tokens
+    last = bool(estimate.judging_calls) + LAST_REQUESTS * bool(estimate.embedding_calls)
+    beside_usd = (estimate.judging_usd or 0.0) + (estimate.embedding_usd or 0.0)
+    beside_tokens = estimate.judging_tokens + estimate.embedding_tokens
     tokens = estimate.input_tokens + estimate.output_tokens
     cost, cost_tokens, cost_calls = (
-        _left(settings.max_cost, dearest, estimate.judging_usd, estimate.cost_usd),
-        _left(settings.max_tokens, most_input + most_output, estimate.judging_tokens, tokens),
-        _left(settings.max_calls, 1, estimate.judging_calls, estimate.calls),
+        _left(settings.max_cost, dearest, beside_usd, estimate.cost_usd),
+        _left(settings.max_tokens, most_tokens, beside_tokens, tokens),
+        _left(settings.max_calls, last, estimate.judging_calls + estimate.embedding_calls, estimate.calls),
     )
     return {
         "max_cost": cost,
@@ -93,8 +120,8 @@ def generation_limits(settings: SynthesisSettings, estimate: Estimate, price: Pr
     }
 
 
-def _left(limit: float | None, last: float, judging: float | None, whole: float | None) -> float | None:
-    if limit is None or not judging or not whole:
+def _left(limit: float | None, last: float, beside: float, whole: float | None) -> float | None:
+    if limit is None or not beside or not whole:
         return limit
-    generation = whole - judging
-    return max(0.0, limit - last) * generation / (generation + MARGIN * judging)
+    generation = whole - beside
+    return max(0.0, limit - last) * generation / (generation + MARGIN * beside)

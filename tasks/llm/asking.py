@@ -91,10 +91,10 @@ class Prospects:
     def _error(self, failure: CallFailure) -> DataSynthError:
         if failure.authentication:
             return AuthenticationError(
-                "{where} refused the key ({detail}). Check the environment variable {variable}; nothing was retried.",
+                "{where} refused the key ({detail}). Check {source}; nothing was retried.",
                 where=self._where,
                 detail=failure.detail,
-                variable=self._endpoint.key_env or "-",
+                source=self._endpoint.key_source,
             )
         return RequestRefusedError(
             "{where} refuses requests for model {model}: {detail}. Check the model's name, the account's credit and "

@@ -17,11 +17,20 @@ class Reservation:
     tokens: int
 
 
+@dataclass(frozen=True)
+class Left:
+    """What may still be spent; None where nothing limits it."""
+
+    cost: Decimal | None
+    tokens: int | None
+    calls: int | None
+
+
 class Purse:
     """What may be spent and is spent, on whatever model. One event loop uses it; nothing here awaits: no lock."""
 
     def __init__(
-        self, *, max_cost: float | None = None, max_tokens: int | None = None, max_calls: int | None = None
+        self, *, max_cost: float | Decimal | None = None, max_tokens: int | None = None, max_calls: int | None = None
     ) -> None:
         self.max_cost = None if max_cost is None else Decimal(str(max_cost))
         self.max_tokens = max_tokens
@@ -77,7 +86,7 @@ class Budget:
         self,
         price: Price | None,
         *,
-        max_cost: float | None = None,
+        max_cost: float | Decimal | None = None,
         max_tokens: int | None = None,
         max_calls: int | None = None,
         tier: str = "standard",
@@ -102,6 +111,11 @@ class Budget:
     @property
     def max_calls(self) -> int | None:
         return self._own.max_calls
+
+    @property
+    def purse(self) -> Purse:
+        """What this model's calls are paid from, and those of others that share it."""
+        return self._purse
 
     @property
     def cost(self) -> Decimal:
@@ -137,7 +151,7 @@ class Budget:
 
     def reserve(self, input_tokens: int, output_tokens: int) -> Reservation | StopReason:
         """Holds the worst case of a call, or names the limit that it might pass."""
-        worst = self._worst(input_tokens, output_tokens)
+        worst = self.worst(input_tokens, output_tokens)
         for purse in self._purses:
             if limit := purse.passed_by(worst):
                 return limit
@@ -145,9 +159,10 @@ class Budget:
 
     def hold(self, input_tokens: int, output_tokens: int) -> Reservation:
         """Holds the worst case of a call that has left already, whatever the limits are now."""
-        return self._hold(self._worst(input_tokens, output_tokens))
+        return self._hold(self.worst(input_tokens, output_tokens))
 
-    def _worst(self, input_tokens: int, output_tokens: int) -> Reservation:
+    def worst(self, input_tokens: int, output_tokens: int) -> Reservation:
+        """The worst case of a call with so many tokens at most."""
         cost = self.price.worst(input_tokens, output_tokens, tier=self.tier) if self.price else Decimal(0)
         return Reservation(cost, input_tokens + output_tokens)
 
@@ -159,6 +174,17 @@ class Budget:
     def _spend(self, cost: Decimal, tokens: int, calls: int = 1) -> None:
         for purse in self._purses:
             purse.spend(cost, tokens, calls)
+
+    def left(self) -> Left:
+        """What this model's calls may still take, nothing being held; never below zero."""
+        costs = [p.max_cost - p.cost for p in self._purses if p.max_cost is not None]
+        tokens = [p.max_tokens - p.tokens for p in self._purses if p.max_tokens is not None]
+        calls = [p.max_calls - p.calls for p in self._purses if p.max_calls is not None]
+        return Left(
+            max(min(costs), Decimal(0)) if costs else None,
+            max(min(tokens), 0) if tokens else None,
+            max(min(calls), 0) if calls else None,
+        )
 
     @property
     def waiting_may_help(self) -> bool:

@@ -8,7 +8,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from datasynth.schemas.errors import InputError
+from datasynth.schemas.messages import Message, say
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.blocks.source import ENDPOINT, endpoint_block
 
 Protocol = Literal["anthropic", "openai"]
 
@@ -68,6 +70,15 @@ class Endpoint:
     base_url: str | None
     key: str = field(repr=False, default="")
     key_env: str | None = None
+    block: str | None = None
+    """The ModelEndpoint that the key came from."""
+
+    @property
+    def key_source(self) -> Message:
+        """Where somebody has to look whose key is refused."""
+        if self.block:
+            return say("the key in the block {block}", block=f"{ENDPOINT}/{self.block}")
+        return say("the environment variable {variable}", variable=self.key_env or "-")
 
     @property
     def protocol(self) -> Protocol:
@@ -79,11 +90,11 @@ class Endpoint:
 
 
 def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = os.environ) -> Endpoint:
-    """The endpoint that `settings` name, with its key from the environment.
+    """The endpoint that `settings` name, with its key from their ModelEndpoint, else from the environment.
 
     Raises:
-        InputError: unknown provider, no model where the provider has no default, a secret in the base URL, or the
-            key's variable is unset.
+        InputError: unknown provider, no model where the provider has no default, a secret in the base URL, the
+            key's variable is unset, or a ModelEndpoint that is for another address.
     """
     provider = PROVIDERS.get(settings.provider)
     if provider is None:
@@ -106,6 +117,9 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
             "No model given, and {provider} has no default. Name one with --model.",
             provider=provider.name,
         )
+    base_url = settings.base_url or provider.base_url
+    if key := key_of_block(settings):
+        return Endpoint(provider, model, base_url, key, block=settings.endpoint)
     key_env = settings.api_key_env or provider.key_env
     key = environ.get(key_env, "") if key_env else ""
     if key_env and not key.strip():
@@ -115,7 +129,30 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
             provider=provider.name,
             variable=key_env,
         )
-    return Endpoint(provider, model, settings.base_url or provider.base_url, key.strip(), key_env)
+    return Endpoint(provider, model, base_url, key.strip(), key_env)
+
+
+def key_of_block(settings: SynthesisSettings) -> str:
+    """The key of the ModelEndpoint that `settings` name, read where it is needed and kept in no setting; empty without.
+
+    Args:
+        settings: As `datasynth.tasks.blocks.naming.with_endpoint` made them.
+
+    Raises:
+        InputError: the block is gone, or has become one for another provider or address.
+    """
+    if settings.endpoint is None:
+        return ""
+    block = endpoint_block(settings.endpoint)
+    if (block.provider, block.base_url) != (settings.provider, settings.base_url):
+        raise InputError(
+            "The endpoint {endpoint} is for {there} now, and the run for {here}. Change the block back, or start a new "
+            "run.",
+            endpoint=settings.endpoint,
+            there=f"{block.provider} {block.base_url or ''}".strip(),
+            here=f"{settings.provider} {settings.base_url or ''}".strip(),
+        )
+    return block.api_key.get_secret_value().strip() if block.api_key else ""
 
 
 SAMPLING_CLAUDE = re.compile(r"claude-(instant|2|3|haiku-4|(opus|sonnet)-4(-0|-1|-5|-6)?(-\d{8})?$)")

@@ -22,8 +22,9 @@ from datasynth.tasks.llm.clients import ModelClient
 from datasynth.tasks.llm.endpoints import Endpoint
 from datasynth.tasks.llm.failures import CallFailure
 from datasynth.tasks.llm.headers import pause_asked
-from datasynth.tasks.llm.journal import Journal, reply_key
+from datasynth.tasks.llm.journal import reply_key
 from datasynth.tasks.llm.limits import Pace
+from datasynth.tasks.llm.share_journal import CallLog
 from datasynth.tasks.llm.tokens import most_tokens
 from datasynth.tasks.rounds.progress import ProgressBoard
 
@@ -42,7 +43,7 @@ class Engine:
         self,
         endpoint: Endpoint,
         client: ModelClient,
-        journal: Journal,
+        journal: CallLog,
         budget: Budget,
         settings: SynthesisSettings,
         board: ProgressBoard,

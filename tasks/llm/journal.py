@@ -26,6 +26,10 @@ from datasynth.tasks.llm.budget import Reservation
 from datasynth.tasks.storage.log import LINE_HEAD, LogWriter, Place, frame_line, open_writer, read_segment
 from datasynth.tasks.storage.store import Store
 
+READERS = 16
+"""Segments read at the same time from an object store, which answers each after some 10 to 100 ms."""
+READ_AHEAD = 64
+"""Segments of an object store in memory at a time. Each holds one write's lines."""
 RECENT_BYTES = 64 * 1024 * 1024
 """Newest replies kept in memory, so that the next step need not read back what was just written."""
 
@@ -72,7 +76,9 @@ class Journal:
         self._recent: OrderedDict[str, bytes] = OrderedDict()
         self._recent_bytes = 0
         self._spend: dict[int, Spend] = {}
-        self._open: dict[str, Reservation] = {}
+        self._share_spend: dict[str, Spend] = {}
+        self._open: dict[str, tuple[Reservation, str]] = {}
+        """By intent: its worst case, and the share it belongs to."""
         self._closed_early: set[str] = set()
         self._batches: dict[str, BatchEntry] = {}
         self._collected: set[str] = set()
@@ -80,9 +86,35 @@ class Journal:
         self._writing: asyncio.Future[tuple[str, int]] | None = None
         self._writer: LogWriter | None = None
         self._thread = ThreadPoolExecutor(1, "journal")
-        for segment in store.names(suffix=".log"):
-            for place, payload in read_segment(store, segment):
-                self._index(orjson.loads(payload), place)
+        self._reading = threading.Lock()
+        self._read_up_to: dict[str, int] = {}
+        """By segment of other writers: the bytes of it that are indexed."""
+        self._own: list[str] = []
+        """Names of this process' writers, which their segments begin with."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Indexes what other processes have written since it was last read."""
+        with self._reading:
+            # What this process writes it indexes itself, and an object never changes.
+            names = [name for name in self._store.names(suffix=".log") if not name.startswith(tuple(self._own))]
+            if self._store.local:
+                for name in names:
+                    self._index_all(name, read_segment(self._store, name, start=self._read_up_to.get(name, 0)))
+                return
+            new = [name for name in names if name not in self._read_up_to]
+            with ThreadPoolExecutor(READERS) as readers:
+                for first in range(0, len(new), READ_AHEAD):
+                    some = new[first : first + READ_AHEAD]
+                    found = readers.map(lambda name: list(read_segment(self._store, name)), some)
+                    for name, lines in zip(some, found, strict=True):
+                        self._index_all(name, lines)
+
+    def _index_all(self, segment: str, lines: Iterable[tuple[Place, bytes]]) -> None:
+        self._read_up_to.setdefault(segment, 0)
+        for place, payload in lines:
+            self._index(orjson.loads(payload), place)
+            self._read_up_to[segment] = place.offset + place.length + 1
 
     def __contains__(self, key: str) -> bool:
         return key in self._places
@@ -94,7 +126,8 @@ class Journal:
         with self._lock:
             if "opens" in entry:
                 if entry["opens"] not in self._closed_early:
-                    self._open[entry["opens"]] = Reservation(Decimal(entry["worst_usd"]), entry["worst_tokens"])
+                    worst = Reservation(Decimal(entry["worst_usd"]), entry["worst_tokens"])
+                    self._open[entry["opens"]] = worst, entry.get("share", "")
                 return
             if "batch" in entry:
                 self._index_batch(entry)
@@ -112,6 +145,8 @@ class Journal:
             else:
                 return
             self._spend[entry["round"]] = self._spend.get(entry["round"], Spend()) + spend
+            if share := entry.get("share"):
+                self._share_spend[share] = self._share_spend.get(share, Spend()) + spend
 
     def _index_batch(self, entry: dict[str, Any]) -> None:
         if "requests" not in entry:
@@ -136,13 +171,19 @@ class Journal:
             # Segments are read in the order of their names: the end of a call may come before its beginning.
             self._closed_early.add(token)
 
-    def abandoned(self) -> tuple[Reservation, ...]:
+    def abandoned(self, share: str | None = None) -> tuple[Reservation, ...]:
         """Worst cases of calls of a limited run that left and of which no more is known: their process was killed.
 
-        Meant for the moment after opening; while calls are in flight here, theirs are among them.
+        Those made from `share`, or all. Meant for the moment after opening; while calls are in flight here, theirs are
+        among them.
         """
         with self._lock:
-            return tuple(self._open.values())
+            return tuple(worst for worst, of in self._open.values() if share is None or of == share)
+
+    def spent_of(self, share: str) -> Spend:
+        """What the replies made from `share` cost."""
+        with self._lock:
+            return self._share_spend.get(share, Spend())
 
     def spend(self, round: int | None = None) -> Spend:
         """What the run's replies cost, those of `round` or all: everything paid, used or not."""
@@ -178,21 +219,22 @@ class Journal:
         cost: Decimal | None,
         unmetered: Reservation | None = None,
         closes: str = "",
+        share: str = "",
     ) -> None:
         """Returns once the reply is durable. `unmetered` is the worst case of a reply that came without its usage."""
         entry = {"key": key, "round": round, "cost": _text(cost), "closes": closes, "reply": reply}
-        await self._append(entry | (_worst_case(unmetered) if unmetered else {}))
+        await self._append(entry | (_worst_case(unmetered) if unmetered else {}) | _of_share(share))
 
-    async def append_intent(self, token: str, worst: Reservation, *, round: int) -> None:
+    async def append_intent(self, token: str, worst: Reservation, *, round: int, share: str = "") -> None:
         """Records that a call is about to leave, with its worst case, before it does.
 
         Needed only where a limit holds: after a kill, what was in flight counts against it.
         """
-        await self._append({"opens": token, "round": round} | _worst_case(worst))
+        await self._append({"opens": token, "round": round} | _worst_case(worst) | _of_share(share))
 
-    async def append_loss(self, worst: Reservation, *, round: int, closes: str = "") -> None:
+    async def append_loss(self, worst: Reservation, *, round: int, closes: str = "", share: str = "") -> None:
         """Records the worst case of a call that left and never answered, so that a resumed run counts it too."""
-        await self._append({"round": round, "closes": closes} | _worst_case(worst))
+        await self._append({"round": round, "closes": closes} | _worst_case(worst) | _of_share(share))
 
     async def append_refusal(self, *, round: int, closes: str) -> None:
         """Records that an intent came to nothing and cost nothing."""
@@ -250,7 +292,9 @@ class Journal:
     def _write(self, lines: bytes) -> tuple[str, int]:
         if self._writer is None:
             # Host and process may repeat (containers start at pid 1), hence the random part.
-            self._writer = open_writer(self._store, f"{os.getpid()}-{secrets.token_hex(6)}")
+            name = f"{os.getpid()}-{secrets.token_hex(6)}"
+            self._own.append(name)
+            self._writer = open_writer(self._store, name)
         try:
             return self._writer.append(lines)
         except BaseException:
@@ -278,6 +322,10 @@ class Journal:
         self._thread.shutdown(wait=True)
         if self._writer is not None:
             self._writer.close()
+
+
+def _of_share(share: str) -> dict[str, str]:
+    return {"share": share} if share else {}
 
 
 def _reply(entry: dict[str, Any]) -> Reply:

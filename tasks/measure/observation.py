@@ -1,5 +1,6 @@
 """The pass over a run's parts from which its report takes what it says of quality and diversity."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from datasynth.schemas.measures import DiversityReport, RejectedSample, Sample, TextMeasures
+from datasynth.schemas.measures import DiversityReport, NicheMeasures, RejectedSample, Sample, TextMeasures
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
@@ -85,6 +86,7 @@ class Observation:
             output=output,
             like_seeds=measure_like(texts, len(seeds), key=self.key, records=self.total, embed=embed),
             niches=self._niches.measures(),
+            seed_niches=self._seed_niches(),
             distributions=distributions(seed_values, self._values, self._known),
             samples=self._samples(),
             rejected_samples=rejected_samples(rejected, self.key),
@@ -111,6 +113,15 @@ class Observation:
             scores = lineage.field("quality").drop_nulls().to_list()
             self._judged += len(scores)
             self._quality += sum(scores)
+
+    def _seed_niches(self) -> NicheMeasures | None:
+        """Without the attributes that only a call's aim tells: nobody knows them of a seed."""
+        told = [axis.kind != "free" for axis in self._space.axes]
+        counts = NicheCounts(tuple(itertools.compress(self._niches.axes, told)))
+        for seed in self.recipe.seeds:
+            counts.counts[tuple(itertools.compress(self._space.place(seed, {}).values(), told))] += 1
+        found = counts.measures() if self.recipe.seeds else None
+        return found and found.model_copy(update={"grids": ()})
 
     def _seed_texts(self) -> list[str]:
         texts = [self.view.text(seed) for seed in self.recipe.seeds]

@@ -26,8 +26,8 @@ DRAWS = 10
 """Draws of like size that are averaged: with five seeds, one draw of five would say as much of chance as of the
 output."""
 
-Embedder = Callable[[Sequence[str]], np.ndarray]
-"""From texts to their embeddings, shape (texts, dimensions)."""
+Embedder = Callable[[Sequence[str]], np.ndarray | None]
+"""From texts to their embeddings, shape (texts, dimensions); None where one of them has none."""
 
 
 def measured_part(texts: Sequence[str]) -> Sequence[str]:
@@ -59,11 +59,16 @@ def measure_texts(texts: Sequence[str], *, records: int | None = None, embed: Em
             "self_repetition": self_repetition(some),
             "self_bleu": self_bleu(some),
             "self_similarity": float(nearest(pairs, pairs)[1].mean()),
-            "vendi": vendi_score(embed(some)) if embed else None,
+            "vendi": _vendi(some, embed),
         }
     # Rounded, so that the last bits, which depend on the processor, do not reach a report.
     rounded = {name: None if value is None else round(value, 4) for name, value in facts.items()}
     return TextMeasures(records=len(texts) if records is None else records, sampled=len(some), **rounded)
+
+
+def _vendi(texts: Sequence[str], embed: Embedder | None) -> float | None:
+    vectors = embed(texts) if embed else None
+    return None if vectors is None else vendi_score(vectors)
 
 
 def measure_like(

@@ -18,9 +18,9 @@ _START = re.compile(r"^(\d*)([-+=.)#])")
 """What makes a line a list, a rule or a heading."""
 
 
-def plain(text: str) -> str:
-    """`text` on one line, with nothing in it that Markdown or HTML would interpret."""
-    escaped = _START.sub(r"\1\\\2", _ACTIVE.sub(r"\\\g<0>", _one_line(text)))
+def plain(text: str, *, longest: int = LONGEST) -> str:
+    """`text` on one line of at most `longest` characters, with nothing in it that Markdown or HTML would interpret."""
+    escaped = _START.sub(r"\1\\\2", _ACTIVE.sub(r"\\\g<0>", _one_line(text, longest)))
     # A formula, where one is rendered, needs two of them.
     return escaped.replace("$", "\\$") if escaped.count("$") > 1 else escaped
 
@@ -37,9 +37,9 @@ def code(text: str) -> str:
     return f"{fence}{padded}{fence}".replace("|", "\\|")
 
 
-def _one_line(text: str) -> str:
+def _one_line(text: str, longest: int = LONGEST) -> str:
     line = _REORDERING.sub("", _INVISIBLE.sub(" ", text)).strip()
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> list[str]:

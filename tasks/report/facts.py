@@ -10,7 +10,7 @@ from datasynth.schemas.measures import DiversityReport, NicheMeasures, TextMeasu
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import DataKind
 from datasynth.schemas.report import Counts, Estimate, RunReport
-from datasynth.tasks.report.summary import dollars, forbidding_sentence
+from datasynth.tasks.report.summary import dollars, forbidding_sentence, unknown_meaning_sentence
 
 SEED_ROWS = 50
 """Left-out seeds that are listed; the rest are counted, and whole in report.json."""
@@ -30,8 +30,15 @@ def sum_sentence(counts: Counts) -> Message:
 
 
 def further_counts(report: RunReport) -> list[Message]:
-    """What the funnel does not show: records taken over, values repaired."""
+    """What the funnel does not show: records taken out or taken over, values repaired."""
     sentences = []
+    if report.removed:
+        sentences.append(
+            say(
+                "{removed} records were taken out since they were made, for they repeat one of an earlier run.",
+                removed=f"{report.removed:,}",
+            )
+        )
     if report.carried_over:
         sentences.append(
             say(
@@ -43,6 +50,8 @@ def further_counts(report: RunReport) -> list[Message]:
     if report.counts.repairs:
         repairs = f"{report.counts.repairs:,}"
         sentences.append(say("Values changed without loss before validation: {count}.", count=repairs))
+    if report.semantically_unknown:
+        sentences.append(unknown_meaning_sentence(report.semantically_unknown))
     return sentences
 
 
@@ -238,6 +247,21 @@ def niche_sentence(niches: NicheMeasures) -> Message:
         **facts,
         evenness=f"{niches.entropy * 100:.0f} %",
     )
+
+
+def seed_niche_sentences(diversity: DiversityReport) -> list[Message]:
+    """The same of the seeds, where it is known of them."""
+    niches = diversity.seed_niches
+    if niches is None:
+        return []
+    return [
+        say(
+            "The seeds fill {filled} of {niches} niches ({names}).",
+            filled=f"{niches.filled:,}",
+            niches=f"{niches.niches:,}",
+            names=_attributes(niches.attributes),
+        )
+    ]
 
 
 def _attributes(attributes: dict[str, int]) -> str:

@@ -141,7 +141,7 @@ def _diversity_section(report: RunReport, language: Language) -> list[str]:
         return []
     sentences = [*facts.effective_sentences(diversity), *facts.measured_sentences(diversity)]
     if diversity.niches is not None:
-        sentences.insert(0, facts.niche_sentence(diversity.niches))
+        sentences[:0] = [facts.niche_sentence(diversity.niches), *facts.seed_niche_sentences(diversity)]
     titles = (
         say("Measure"),
         say("Which is better"),

@@ -21,6 +21,7 @@ from datasynth.tasks.report.summary import (
     cost_sentence,
     dollars,
     duration,
+    embedding_sentence,
     funnel,
     judging_sentence,
     possible_sentences,
@@ -141,7 +142,8 @@ def _tiles(report: RunReport) -> list[dict[str, Any]]:
             more = say("{count} effective records in all", count=count)
             tiles.append(_tile(say("Effective records per dollar"), per_dollar, more, key=True))
         else:
-            more = say("records less their likeness to one another")
+            by_vectors = diversity.output.vendi is not None
+            more = say("by the Vendi score") if by_vectors else say("records less their likeness to one another")
             tiles.append(_tile(say("Effective records"), count, more, key=True))
     tiles.append(
         _tile(
@@ -183,6 +185,8 @@ def _money(report: RunReport) -> dict[str, Any]:
     money = [cost_sentence(report.spend), *possible_sentences(report.spend), *facts.thousand_sentences(report)]
     if report.judging.scored:
         money.append(judging_sentence(report.judging))
+    if report.embedding.calls:
+        money.append(embedding_sentence(report.embedding))
     return {
         "estimate_titles": (say("What"), say("Estimated"), say("Actual"), say("Difference")),
         "estimate": [
@@ -232,12 +236,13 @@ def _duplicates(counts: Counts) -> str:
 def _diversity(report: RunReport) -> dict[str, Any]:
     diversity = report.diversity
     if diversity is None or not diversity.output.records:
-        return {"measures": [], "effective": [], "measured": [], "niche": ""}
+        return {"measures": [], "effective": [], "measured": [], "niche": "", "seed_niches": []}
     return {
         "measures": facts.measure_lines(diversity),
         "effective": facts.effective_sentences(diversity),
         "measured": facts.measured_sentences(diversity),
         "niche": facts.niche_sentence(diversity.niches) if diversity.niches else "",
+        "seed_niches": facts.seed_niche_sentences(diversity),
     }
 
 

@@ -109,12 +109,12 @@ def record_parquet(records: Sequence[dict[str, Any]], lineage: Sequence[dict[str
         records = [{**record, "id": value} for record, value in zip(records, given, strict=True)]
     frame = record_frame(records, schema)
     origins = pl.DataFrame(list(lineage), schema=LINEAGE.to_schema(), orient="row").to_struct(LINEAGE_COLUMN)
-    return _parquet(frame.with_columns(origins))
+    return part_parquet(frame.with_columns(origins))
 
 
 def rejected_parquet(rows: pl.DataFrame) -> bytes:
     """One part of refused records (`frames.Rejected`) as Parquet; equal input gives equal bytes."""
-    return _parquet(Rejected.validate(rows))
+    return part_parquet(Rejected.validate(rows))
 
 
 def read_part(part: bytes | pl.DataFrame) -> pl.DataFrame:
@@ -168,7 +168,8 @@ def _identifier(text: str, field: Field) -> Any:
     return int(digits.group())
 
 
-def _parquet(frame: pl.DataFrame) -> bytes:
+def part_parquet(frame: pl.DataFrame) -> bytes:
+    """A part as Parquet (zstd); equal frames give equal bytes."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", compression_level=ZSTD_LEVEL)
     return buffer.getvalue()

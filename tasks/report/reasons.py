@@ -55,6 +55,7 @@ _DUPLICATES = {
     "exact_duplicate": say("the same as a seed or an earlier record"),
     "near_duplicate": say("nearly the same as a seed or an earlier record"),
     "semantic": say("says in other words what a seed or an earlier record says"),
+    "uncompared": say("a limit was met before its meaning could be compared"),
     "contaminated": say("repeats an item of an evaluation set"),
 }
 

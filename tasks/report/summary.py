@@ -74,6 +74,8 @@ def headline(report: RunReport) -> tuple[Message, ...]:
     sentences.append(cost_sentence(report.spend))
     if report.judging.scored:
         sentences.append(judging_sentence(report.judging))
+    if report.embedding.calls:
+        sentences.append(embedding_sentence(report.embedding))
     sentences += possible_sentences(report.spend)
     sentences.append(say("Time: {duration} (the run's last process).", duration=duration(report.duration_seconds)))
     return tuple(sentences)
@@ -137,6 +139,25 @@ def judging_sentence(judging: Judging) -> Message:
         "({tokens} tokens in {calls} calls).",
         **values,
         spread=f"{judging.mean_spread:.2f}",
+    )
+
+
+def embedding_sentence(embedding: Spend) -> Message:
+    """What the vectors of records took."""
+    return say(
+        "Vectors: {cost} of the cost ({tokens} tokens in {calls} calls).",
+        cost=say("price unknown") if embedding.cost_usd is None else dollars(embedding.cost_usd),
+        tokens=f"{embedding.usage.total:,}",
+        calls=f"{embedding.calls:,}",
+    )
+
+
+def unknown_meaning_sentence(count: int) -> Message:
+    """That records of earlier runs were compared by their words alone."""
+    return say(
+        "{count} records of earlier runs have no vectors by this embedding model, for they were made without "
+        "--semantic or with another model: what says the same as they in other words was not found.",
+        count=f"{count:,}",
     )
 
 

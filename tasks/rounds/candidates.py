@@ -13,7 +13,7 @@ from datasynth.tasks.dedup.index import Match, index_for
 from datasynth.tasks.judge.scores import Judgement
 from datasynth.tasks.judge.waves import Ask, Examination, Scoring
 from datasynth.tasks.report.parts import unstorable
-from datasynth.tasks.rounds.commit import RoundCommitter, duplicate_detail
+from datasynth.tasks.rounds.commit import RoundCommitter, duplicate_detail, semantic_refusal
 from datasynth.tasks.rounds.job import Job
 
 SCORES = {
@@ -28,6 +28,10 @@ SCORES = {
 }
 
 
+Refusal = tuple[str, str, str]
+"""Reason, field and detail, as in the frame `Rejected`."""
+
+
 @dataclass
 class Fresh:
     """Candidates that are valid and repeat nothing, and those that do repeat something."""
@@ -35,15 +39,16 @@ class Fresh:
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Of the frame `Judged`, in plan order."""
     records: list[dict[str, Any]] = field(default_factory=list)
-    repeats: list[tuple[dict[str, Any], Match]] = field(default_factory=list)
-    """Rows with what they are a duplicate of: a kept record, or a fresh candidate of this round."""
+    repeats: list[tuple[dict[str, Any], Refusal]] = field(default_factory=list)
+    """Rows with why they are not kept: they repeat a kept record or a fresh candidate of this round, or nobody could
+    compare them."""
 
 
 def fresh_candidates(committer: RoundCommitter, detection: Detection, round: int, judged: pl.DataFrame) -> Fresh:
     """What would be accepted of a round if all of it were wanted. The committer's index learns nothing by it.
 
     What is like a candidate that the judge may yet refuse counts as a repeat too: it would hardly fare better, and
-    would be paid for.
+    would be paid for. Meanings are compared here for the same reason: a vector costs a thousandth of a judgement.
     """
     committer.catch_up(range(1, round))
     found = Fresh()
@@ -54,17 +59,29 @@ def fresh_candidates(committer: RoundCommitter, detection: Detection, round: int
     if not committer.screens:
         return Fresh([row for row, _ in valid], [record for _, record in valid])
     known = committer.index.peek([record for _, record in valid])
-    found.repeats = [(row, match) for (row, _), match in zip(valid, known, strict=True) if match]
+    found.repeats = [(row, _like(match)) for (row, _), match in zip(valid, known, strict=True) if match]
     new = [pair for pair, match in zip(valid, known, strict=True) if match is None]
-    names = [committer.name_of(row["call"], row["position"]) for row, _ in new]
     within = index_for(committer.recipe.record_schema, detection, committer.settings)
-    for (row, record), match in zip(new, within.screen([record for _, record in new], names), strict=True):
-        if match is None:
-            found.rows.append(row)
-            found.records.append(record)
-        else:
-            found.repeats.append((row, match))
+    matches = within.screen([record for _, record in new], _names(committer, new))
+    found.repeats += [(row, _like(match)) for (row, _), match in zip(new, matches, strict=True) if match]
+    new = [pair for pair, match in zip(new, matches, strict=True) if match is None]
+    if committer.semantic is not None:
+        said = committer.semantic.judged(round, [record for _, record in new], _names(committer, new))
+        for (row, _), one in zip(new, said, strict=True):
+            if one is not None:
+                reason, detail = semantic_refusal(one)
+                found.repeats.append((row, (reason, "record", detail)))
+        new = [pair for pair, one in zip(new, said, strict=True) if one is None]
+    found.rows, found.records = [row for row, _ in new], [record for _, record in new]
     return found
+
+
+def _names(committer: RoundCommitter, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
+    return [committer.name_of(row["call"], row["position"]) for row, _ in pairs]
+
+
+def _like(match: Match) -> Refusal:
+    return match.reason, match.view, duplicate_detail(match)
 
 
 def storable(row: dict[str, Any], schema: RecordSchema) -> dict[str, Any] | None:
@@ -97,7 +114,9 @@ def scored_candidates(
         ask, round=round, language=job.recipe.language, judges=settings.judges, least=settings.min_quality
     )
     scoring = examination.scored(fresh.records, job.card.target - before)
-    rows = [_repeat(row, match) for row, match in fresh.repeats]
+    if scoring.limit is None and committer.semantic is not None:
+        scoring.limit = committer.semantic.limit
+    rows = [_repeat(row, refusal) for row, refusal in fresh.repeats]
     for row, judgement in zip(fresh.rows, scoring.judgements, strict=False):
         rows.append(_verdict(row, judgement, passes=examination.passes(judgement)))
     if scoring.limit and settings.min_quality is not None:
@@ -115,8 +134,9 @@ def _verdict(row: dict[str, Any], judged: Judgement, *, passes: bool) -> dict[st
     return _score(row, verdict, quality=judged.quality, spread=judged.spread, detail=detail)
 
 
-def _repeat(row: dict[str, Any], match: Match) -> dict[str, Any]:
-    return _score(row, "repeats", reason=match.reason, field=match.view, detail=duplicate_detail(match))
+def _repeat(row: dict[str, Any], refusal: Refusal) -> dict[str, Any]:
+    reason, place, detail = refusal
+    return _score(row, "repeats", reason=reason, field=place, detail=detail)
 
 
 def _score(row: dict[str, Any], verdict: str, **values: Any) -> dict[str, Any]:

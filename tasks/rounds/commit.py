@@ -30,8 +30,10 @@ from datasynth.tasks.report.parts import (
     unchecked,
     unstorable,
 )
+from datasynth.tasks.rounds.meaning import semantic_screen
 from datasynth.tasks.rounds.runs import Run, index_name, part_path, record_id
-from datasynth.tasks.semantic.screening import semantic_screen
+from datasynth.tasks.semantic.neighbours import Neighbour
+from datasynth.tasks.semantic.screening import Uncompared
 
 REJECTED = {
     "call": pl.Int64,
@@ -102,14 +104,13 @@ class RoundCommitter:
         self.decontamination = decontamination_of(settings.decontaminate, run.card.evaluation)
         self.index = index_for(recipe.record_schema, detection, settings, _shared(run, settings))
         whole = views_for(recipe.record_schema, detection)[0]
-        dataset = run.root.at(run.card.dataset)
-        self.semantic = semantic_screen(settings, dataset, run.card.run_id, whole) if self.screens else None
+        self.semantic = semantic_screen(run, recipe.record_schema, settings, whole)
         self.loaded: set[int] = set()
         if self.screens:
             seeds = [f"seed-{i + 1}" for i in range(len(recipe.seeds))]
             self.index.add(recipe.seeds, seeds)
             for name in run.card.earlier:
-                self.index.load(run.index.read(name))
+                self.index.load(run.earlier_index(name))
             if self.semantic:
                 self.semantic.add(0, recipe.seeds, seeds)
                 self.semantic.load(run.card.earlier)
@@ -236,10 +237,9 @@ class RoundCommitter:
         fresh = [one for one, match in zip(some, known, strict=True) if match is None]
         names = [self.name_of(rows[i]["call"], rows[i]["position"]) for i, _ in fresh]
         found = self.semantic.judged(sorted_.round, [record for _, record in fresh], names)
-        repeats = {i: neighbour for (i, _), neighbour in zip(fresh, found, strict=True) if neighbour}
-        for i, neighbour in repeats.items():
-            detail = f"{neighbour.cosine:.3f} like {neighbour.id}"
-            sorted_.rejected.append(refused(rows[i], "dedup", "semantic", "record", detail))
+        repeats = {i: semantic_refusal(one) for (i, _), one in zip(fresh, found, strict=True) if one}
+        for i, (reason, detail) in repeats.items():
+            sorted_.rejected.append(refused(rows[i], "dedup", reason, "record", detail))
         return [one for one in some if one[0] not in repeats]
 
     def name_of(self, call: int, position: int) -> str:
@@ -275,6 +275,7 @@ class RoundCommitter:
     def _outcome(self, harvest: Harvest, sorted_: _Sorted) -> RoundOutcome:
         reasons = Counter(f"{row['step']}.{row['reason']}" for row in sorted_.rejected)
         models = harvest.replies["model"].drop_nulls()
+        embedding = self.semantic.spend(harvest.round) if self.semantic else Spend()
         return RoundOutcome(
             round=harvest.round,
             calls=len(harvest.calls),
@@ -286,13 +287,21 @@ class RoundCommitter:
                 missing=dict(sorted(harvest.missing.items())),
                 repairs=int(harvest.judged["repairs"].sum()),
             ),
-            spend=harvest.spend + (self.semantic.spend(harvest.round) if self.semantic else Spend()),
+            spend=harvest.spend + embedding,
             judging=_judging(harvest),
+            embedding=embedding,
             simulated=bool(harvest.replies["simulated"].any()),
             model=models.mode().sort()[0] if len(models) else "",
-            limit=harvest.limit,
+            limit=harvest.limit or (self.semantic.limit if self.semantic else None),
             trouble=harvest.trouble,
         )
+
+
+def semantic_refusal(found: Neighbour | Uncompared) -> tuple[str, str]:
+    """Why a record is not kept that says what another one says, or of which nobody knows: reason and detail."""
+    if isinstance(found, Uncompared):
+        return "uncompared", found.limit
+    return "semantic", f"{found.cosine:.3f} like {found.id}"
 
 
 def duplicate_detail(match: Match) -> str:

@@ -19,6 +19,7 @@ from datasynth.tasks.prompt.planning import plan_calls
 from datasynth.tasks.prompt.render import call_prompt, static_prompt
 from datasynth.tasks.prompt.structured import reply_schema
 from datasynth.tasks.rounds.sizing import answered, in_calls, not_refused
+from datasynth.tasks.semantic.estimate import with_embedding
 
 SAMPLED_PROMPTS = 16
 """Prompts of the plan that are really written and counted; the rest is like them."""
@@ -50,7 +51,8 @@ def estimate_run(
         if price is None
         else float(price.cost(usage, tier=tier)) * settings.target_count / settings.batch_size,
     )
-    return with_judging(generation, recipe, detection, settings, record)
+    judged = with_judging(generation, recipe, detection, settings, record)
+    return with_embedding(judged, recipe, detection, settings, record)
 
 
 def _record_tokens(recipe: Recipe, model: str) -> float:
@@ -74,14 +76,18 @@ def estimate_after(outcomes: Sequence[RoundOutcome], target: int) -> Estimate | 
     usage = sum((o.spend.usage for o in outcomes), Usage())
     costs = [o.spend.cost_usd for o in outcomes]
     judging = sum((o.judging.spend for o in outcomes), Spend())
+    embedding = sum((o.embedding for o in outcomes), Spend())
     return Estimate(
-        calls=math.ceil((sum(o.calls for o in outcomes) + judging.calls) * scale),
+        calls=math.ceil((sum(o.calls for o in outcomes) + judging.calls + embedding.calls) * scale),
         input_tokens=round((usage.input + usage.cache_read + usage.cache_write) * scale),
         output_tokens=round(usage.output * scale),
         cost_usd=None if None in costs else sum(c or 0.0 for c in costs) * scale,
         judging_calls=math.ceil(judging.calls * scale),
         judging_tokens=round(judging.usage.total * scale),
         judging_usd=None if judging.cost_usd is None else judging.cost_usd * scale,
+        embedding_calls=math.ceil(embedding.calls * scale),
+        embedding_tokens=round(embedding.usage.total * scale),
+        embedding_usd=None if embedding.cost_usd is None else embedding.cost_usd * scale,
         basis="pilot",
     )
 

@@ -81,6 +81,7 @@ def _metadata(place: RunPlace, state: RunState, facts: RunFacts) -> dict[str, An
         seeds_used=facts.seeds_used,
         counts=facts.counts,
         carried_over=facts.carried_over,
+        removed=facts.removed,
         spend=facts.spend,
         simulated=facts.simulated,
     )

@@ -23,6 +23,8 @@ KEPT = 4
 
 REPEATS = ("exact_duplicate", "near_duplicate", "semantic")
 
+UNDECIDED = ("uncompared", "unjudged")
+
 _archives: dict[tuple[str, str], Archive] = {}
 _lock = threading.Lock()
 
@@ -78,13 +80,14 @@ def _made(run: Run, number: int, schema: RecordSchema) -> list[Made]:
 
 
 def _refused(run: Run, number: int) -> list[Refused]:
-    """Surplus was not refused: it says nothing about a niche."""
+    """Surplus was not refused, and what a limit kept from being judged or compared says nothing about a niche."""
     try:
         part = pl.read_parquet(io.BytesIO(run.folder.read(part_path("rejected", number))))
     except FileNotFoundError:
         return []
     found = []
-    columns = part.filter(pl.col("step") != "surplus").select("call", "reason", "field", "detail", "record")
+    told = (pl.col("step") != "surplus") & ~pl.col("reason").is_in(UNDECIDED)
+    columns = part.filter(told).select("call", "reason", "field", "detail", "record")
     for call, reason, field, detail, text in columns.iter_rows():
         # What is alike to an item of an evaluation set is not quoted to a model.
         like = (detail or "").partition(" like ")[2] if reason in REPEATS else ""

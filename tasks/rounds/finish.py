@@ -27,7 +27,10 @@ from datasynth.tasks.report.hook import run_post_hook
 from datasynth.tasks.report.parts import read_part
 from datasynth.tasks.report.statistics import field_statistics
 from datasynth.tasks.rounds.commit import stored_schema
+from datasynth.tasks.rounds.meaning import stored_vectors
+from datasynth.tasks.rounds.removing import removals_of
 from datasynth.tasks.rounds.runs import Run, sums
+from datasynth.tasks.rounds.unknown_meanings import unknown_to
 from datasynth.tasks.storage.store import Store
 
 SIBLING_FOLDER = "11_合成数据"
@@ -84,7 +87,9 @@ def finish_run(
     stored = stored_schema(recipe, settings)
     observation = Observation(recipe, detection, settings, stored, report.total)
     statistics = field_statistics(observation.watch(map(read_part, run.parts("data"))), stored)
-    diversity = observation.report(map(read_part, run.parts("rejected")), cost_usd=report.spend.cost_usd)
+    diversity = observation.report(
+        map(read_part, run.parts("rejected")), cost_usd=report.spend.cost_usd, embed=stored_vectors(run, settings)
+    )
     if not report.total:
         output = None  # what may stand there from an earlier run is better than an empty file
     report = report.model_copy(
@@ -159,8 +164,11 @@ def _report(
         guidelines_left_out=recipe.guidelines_left_out,
         counts=total.counts,
         carried_over=run.card.carried_over,
+        removed=len(removals_of(run.folder).records),
         spend=total.spend,
         judging=total.judging,
+        embedding=total.embedding,
+        semantically_unknown=unknown_to(run.card, run.root, settings),
         estimate=run.estimate(),
         rounds=outcomes,
         started_at=run.card.started_at,

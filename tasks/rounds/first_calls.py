@@ -33,7 +33,7 @@ def make_first_calls(settings: SynthesisSettings, opened: Callable[[], None]) ->
     detection = detect_kind(recipe.record_schema, recipe.seeds, settings.data_type)
     job = open_job(settings, recipe, detection, None)
     outcomes = list(job.run.outcomes())
-    total = sums(tuple(outcomes)).counts.accepted + job.card.carried_over
+    total = sums(outcomes).counts.accepted + job.card.carried_over
     board_of(job.card.run_id).set(target=job.card.target, accepted=total, phase="generating")
     if stop_reason(outcomes, total=total, target=job.card.target, resumed=len(outcomes)) is not None:
         return

@@ -16,9 +16,11 @@ from pydantic import BaseModel, ValidationError
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.record import Frozen
+from datasynth.schemas.removal import Removals
 from datasynth.schemas.report import Counts, RoundOutcome, Spend
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS
+from datasynth.tasks.rounds.removing import LIST, removals_of
 from datasynth.tasks.rounds.runs import RUN_ID, RunCard, default_store, round_names, sums
 from datasynth.tasks.storage.store import Store, safe_name
 
@@ -62,13 +64,15 @@ class RunFacts(BaseModel):
     simulated: bool = False
     seeds_used: int | None = None
     """None where there is no report yet."""
+    removed: int = 0
+    """Records taken out since, for being like those of an earlier run."""
     rounds: list[Any] = []
     settings: dict[str, Any] = {}
 
     @property
     def total(self) -> int:
         """Records in the data set."""
-        return self.counts.accepted + self.carried_over
+        return self.counts.accepted + self.carried_over - self.removed
 
 
 class RunPlace:
@@ -84,9 +88,20 @@ class RunPlace:
         self.folder = folder
         self.card = RunCard.model_validate_json(folder.read("run.json"))
         self.names = frozenset(folder.names())
+        self._removals: Removals | None = None
+
+    def removals(self) -> Removals:
+        """What was taken out of the run after it had ended."""
+        if self._removals is None:
+            self._removals = removals_of(self.folder) if LIST in self.names else Removals()
+        return self._removals
 
     def facts(self) -> tuple[RunState, RunFacts]:
         """State and figures: of its report where that is up to date, else of its ledger."""
+        state, facts = self._facts()
+        return state, facts.model_copy(update={"removed": len(self.removals().records)})
+
+    def _facts(self) -> tuple[RunState, RunFacts]:
         report = RunFacts.model_validate_json(self.folder.read("report.json")) if "report.json" in self.names else None
         if report and "manifest.json" in self.names:
             return "finished", report

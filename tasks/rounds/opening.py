@@ -5,8 +5,9 @@ from dataclasses import replace
 from datasynth.schemas.errors import InputError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.blocks.naming import with_endpoint
 from datasynth.tasks.dedup.index import index_for, require_index_storage
-from datasynth.tasks.generate.engines import require_price
+from datasynth.tasks.generate.engines import has_head_start, require_price
 from datasynth.tasks.judge.choice import judge_endpoint
 from datasynth.tasks.llm.batch_choice import require_batches
 from datasynth.tasks.llm.endpoints import resolve_endpoint
@@ -18,15 +19,20 @@ from datasynth.tasks.rounds.commit import stored_schema
 from datasynth.tasks.rounds.estimate import estimate_run
 from datasynth.tasks.rounds.finish import output_of, require_writable
 from datasynth.tasks.rounds.job import Job
+from datasynth.tasks.rounds.meaning import require_vector
 from datasynth.tasks.rounds.runs import Run, dataset_of, earlier_indexes, open_run, run_to_resume, store_of
-from datasynth.tasks.semantic.embedders import require_embedder
+from datasynth.tasks.semantic.embedders import compares_meanings, require_embedder
 from datasynth.tasks.sources.records import read_records
 from datasynth.tasks.storage.store import Store
 
 
 def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection, flow_run_id: str | None) -> Job:
-    """Opens the run that `settings` mean, writes its card and what it should take; raises as `open_job` does."""
-    return with_estimate(open_job(settings, recipe, detection, flow_run_id))
+    """Opens the run that `settings` mean, writes its card and what it should take; raises as `open_job` does.
+
+    A head start writes the latter, beside its calls, for it takes a second.
+    """
+    job = open_job(settings, recipe, detection, flow_run_id)
+    return job if has_head_start(job.card.run_id) else with_estimate(job)
 
 
 def open_job(settings: SynthesisSettings, recipe: Recipe, detection: Detection, flow_run_id: str | None) -> Job:
@@ -36,9 +42,11 @@ def open_job(settings: SynthesisSettings, recipe: Recipe, detection: Detection, 
     retry by Prefect is the same run.
 
     Raises:
-        InputError: key, model, price, run id or schema cannot be used.
+        InputError: key, model, price, run id or schema cannot be used; a block that is named is not there.
         StorageError: store or output cannot be written.
     """
+    # From here on the settings say provider and model themselves, so a run's fingerprint is made of them.
+    settings = with_endpoint(settings)
     endpoint = resolve_endpoint(settings)
     price = price_of(endpoint, settings)
     require_price(price, endpoint, settings)
@@ -46,7 +54,7 @@ def open_job(settings: SynthesisSettings, recipe: Recipe, detection: Detection, 
     require_checks(settings)
     if settings.index_storage is not None:
         require_index_storage(settings.index_storage)
-    if settings.semantic_threshold is not None and settings.validate_records:
+    if compares_meanings(settings):
         require_embedder(settings)
     if settings.judging:
         judge_endpoint(settings)
@@ -59,15 +67,16 @@ def open_job(settings: SynthesisSettings, recipe: Recipe, detection: Detection, 
     _require_fitting(settings, recipe, detection)
     run = open_run(settings, recipe)
     settings = settings.model_copy(update={"run_id": run.card.run_id})
+    require_vector(run, recipe, detection, settings)
     if settings.resume and output:
         _take_over(run, recipe, detection, settings, output)
-    return Job(settings, recipe, detection, run.root.url(), run.card, run.estimate())
+    return Job(settings, recipe, detection, run.root.address(), run.card, run.estimate())
 
 
 def with_estimate(job: Job) -> Job:
     """`job` with what the run should take, written down where nobody had yet."""
-    if job.estimate is not None:
-        return job
+    if known := job.estimate or job.run.estimate():
+        return replace(job, estimate=known)
     endpoint = resolve_endpoint(job.settings)
     price = price_of(endpoint, job.settings)
     estimate = estimate_run(job.recipe, job.detection, job.settings, endpoint.model, price)
@@ -88,7 +97,7 @@ def _require_fitting(settings: SynthesisSettings, recipe: Recipe, detection: Det
     if not latest or not settings.validate_records:
         return
     try:
-        index.load(store.read(f"{dataset}/index/{latest[0]}"))
+        index.load(store.view(f"{dataset}/index/{latest[0]}"))
     except InputError as error:
         raise InputError(
             "The data set {dataset} in {store} holds records that these cannot be compared with ({detail}). Give "

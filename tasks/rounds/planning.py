@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from datasynth.schemas.calls import PlannedCall
 from datasynth.schemas.record import content_digest
@@ -10,26 +9,11 @@ from datasynth.schemas.report import RoundOutcome
 from datasynth.tasks.prompt.planning import plan_calls
 from datasynth.tasks.rounds.estimate import estimate_after
 from datasynth.tasks.rounds.findings import archive_of
-from datasynth.tasks.rounds.job import Job
+from datasynth.tasks.rounds.job import CALLS_A_WORKER, MOST_SHARDS, Job, ShardPlan
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.runs import sums
+from datasynth.tasks.rounds.shares import spread_shards
 from datasynth.tasks.rounds.sizing import batch_size, round_calls
-
-MOST_SHARDS = 16
-"""Shards in a round, so that the Prefect UI stays readable."""
-CALLS_A_WORKER = 2
-"""Calls in a shard for each that may be in flight: with replies of half a second and more, Prefect's 20 ms for a
-task run then stay under 5 % of the shard's time."""
-
-
-@dataclass(frozen=True)
-class ShardPlan:
-    """The slice of a round's plan that becomes one shard."""
-
-    round: int
-    number: int
-    of: int
-    calls: tuple[PlannedCall, ...]
 
 
 def next_round(job: Job, outcomes: Sequence[RoundOutcome]) -> list[ShardPlan]:
@@ -38,7 +22,7 @@ def next_round(job: Job, outcomes: Sequence[RoundOutcome]) -> list[ShardPlan]:
     run = job.run
     calls = run.planned(number)
     if calls is None:
-        done = sums(tuple(outcomes))
+        done = sums(outcomes)
         remaining = job.card.target - done.counts.accepted - job.card.carried_over
         batch = batch_size(outcomes, job.settings)
         asked = round_calls(outcomes, job.settings, remaining=remaining, batch=batch)
@@ -50,6 +34,8 @@ def next_round(job: Job, outcomes: Sequence[RoundOutcome]) -> list[ShardPlan]:
         )
         run.save_plan(number, calls)
     board_of(job.card.run_id).set(round=number, phase="generating", calls_planned=len(calls), calls_done=0)
+    if job.spread is not None:
+        return spread_shards(job, number, calls)
     return shards_of(calls, number, job.settings.concurrency)
 
 
@@ -68,7 +54,7 @@ def shards_of(calls: tuple[PlannedCall, ...], number: int, concurrency: int) -> 
 
 def take_note(job: Job, outcomes: Sequence[RoundOutcome]) -> None:
     """Shows the finished rounds to whoever watches; after a pilot, estimates the whole run from it."""
-    done = sums(tuple(outcomes))
+    done = sums(outcomes)
     spend = done.spend
     board_of(job.card.run_id).set(
         accepted=done.counts.accepted + job.card.carried_over,
@@ -77,5 +63,5 @@ def take_note(job: Job, outcomes: Sequence[RoundOutcome]) -> None:
         tokens=spend.usage.total,
         cost_usd=spend.cost_usd,
     )
-    if len(outcomes) == 1 and job.settings.pilot and (better := estimate_after(outcomes, job.card.target)):
+    if len(outcomes) == 1 and job.settings.pilot_calls and (better := estimate_after(outcomes, job.card.target)):
         job.run.save_estimate(better)

@@ -3,8 +3,7 @@
 from datasynth.schemas.calls import Prompt, Shard
 from datasynth.tasks.prompt.render import call_prompt, static_prompt
 from datasynth.tasks.prompt.structured import reply_schema
-from datasynth.tasks.rounds.job import Job
-from datasynth.tasks.rounds.planning import ShardPlan
+from datasynth.tasks.rounds.job import Job, ShardPlan
 
 
 def shard_of(plan: ShardPlan, job: Job) -> Shard:
@@ -17,4 +16,5 @@ def shard_of(plan: ShardPlan, job: Job) -> Shard:
         static=static_prompt(recipe, detection, settings),
         json_schema=None if settings.structured_output == "off" else reply_schema(recipe.record_schema),
         prompts=tuple(Prompt(call, call_prompt(recipe, detection, call)) for call in plan.calls),
+        share=plan.share,
     )

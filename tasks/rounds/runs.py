@@ -18,13 +18,14 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from datasynth.schemas.calls import PlannedCall
-from datasynth.schemas.errors import InputError
+from datasynth.schemas.errors import InputError, RunError
 from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.record import Frozen
 from datasynth.schemas.report import Counts, Estimate, Judging, RoundOutcome, Spend
@@ -66,7 +67,7 @@ class Run:
 
     @property
     def journal_url(self) -> str:
-        return self.root.url(f"journal/{self.card.dataset}/{self.card.run_id}")
+        return self.root.address(f"journal/{self.card.dataset}/{self.card.run_id}")
 
     def save_card(self) -> None:
         self.folder.write("run.json", self.card.model_dump_json(indent=1).encode())
@@ -102,6 +103,22 @@ class Run:
     def finish_round(self, outcome: RoundOutcome) -> None:
         """Commits a round: from here on it is never done again."""
         self.folder.write(f"rounds/{outcome.round:05d}.json", outcome.model_dump_json().encode())
+
+    def earlier_index(self, name: str) -> bytes | mmap:
+        """The index file `name` of an earlier run, one of those that the card pins.
+
+        Raises:
+            RunError: it is gone, and nothing else tells what this run must not repeat.
+        """
+        try:
+            return self.index.view(name)
+        except FileNotFoundError as error:
+            raise RunError(
+                "Run {run_id} makes nothing that the records of {path} say already, and that file is gone. Put it "
+                "back, or start a new run, which compares with what is there.",
+                run_id=self.card.run_id,
+                path=self.index.url(name),
+            ) from error
 
     def part_names(self, kind: str) -> list[str]:
         """Names of the parts `data` or `rejected`, in order."""
@@ -146,6 +163,7 @@ class Progressed(Frozen):
     counts: Counts = Counts()
     spend: Spend = Spend()
     judging: Judging = Judging()
+    embedding: Spend = Spend()
 
 
 def sums(outcomes: Sequence[RoundOutcome]) -> Progressed:
@@ -156,6 +174,7 @@ def sums(outcomes: Sequence[RoundOutcome]) -> Progressed:
         counts=sum((o.counts for o in outcomes), Counts()),
         spend=sum((o.spend for o in outcomes), Spend()),
         judging=sum((o.judging for o in outcomes), Judging()),
+        embedding=sum((o.embedding for o in outcomes), Spend()),
     )
 
 
@@ -273,7 +292,9 @@ def _new_run(root: Store, dataset: str, run_id: str, settings: SynthesisSettings
     run = Run(root, card)
     run.folder.write("settings.json", orjson.dumps(_as_told(settings), option=orjson.OPT_INDENT_2))
     # For whoever reads the run later: without its seeds and guidelines, which may be long and are the analysis' own.
-    run.folder.write("recipe.json", recipe.model_dump_json(exclude={"seeds", "guidelines"}).encode())
+    run.folder.write(
+        "recipe.json", recipe.model_dump_json(exclude={"seeds", "seeds_with_tested", "guidelines"}).encode()
+    )
     run.save_card()
     return run
 

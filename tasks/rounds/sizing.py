@@ -62,8 +62,8 @@ def round_calls(
     sudden, no more than that is paid for in vain. A steered run (`--diversity` above 0) grows from round to round
     instead of asking for everything at once, for its plan learns between them.
     """
-    if not outcomes and settings.pilot:
-        return [batch] * min(settings.pilot, math.ceil(remaining / batch))
+    if not outcomes and settings.pilot_calls:
+        return [batch] * min(settings.pilot_calls, math.ceil(remaining / batch))
     rate = _recent_rate(outcomes)
     need = math.ceil(remaining / rate)
     slack = math.ceil(math.sqrt(need * (1 - rate))) if rate < 1 else 0

@@ -21,6 +21,7 @@ from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.report.columns import OTHER
 from datasynth.tasks.report.parts import CATCH_ALL, LINEAGE_COLUMN, read_part, read_records
 from datasynth.tasks.rounds.listing import RunPlace
+from datasynth.tasks.rounds.removing import without_removed
 from datasynth.tasks.rounds.runs import round_names
 
 AHEAD = 8
@@ -65,13 +66,15 @@ def read_frames(place: RunPlace, paths: Iterable[str], *, ahead: int = AHEAD) ->
 
 def _frame(place: RunPlace, path: str) -> pl.DataFrame:
     try:
-        return read_part(place.folder.read(path))
+        frame = read_part(place.folder.read(path))
     except (FileNotFoundError, pl.exceptions.PolarsError) as error:
         raise StorageError(
             "{path}: this part of the run is missing or damaged ({error}). Restore it, or make the run again.",
             path=place.folder.url(path),
             error=type(error).__name__,
         ) from error
+    # Only of a part whose writing anew was interrupted: of the others nothing is left.
+    return without_removed(frame, place.removals().records) if path in place.removals().pending else frame
 
 
 def with_whole_lineage(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,19 +1,21 @@
 """Texts to vectors: by an OpenAI-compatible `/v1/embeddings` endpoint, or by a sentence-transformers model here."""
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 
-from datasynth.schemas.errors import AuthenticationError, InputError, RunError
+from datasynth.schemas.errors import InputError, RunError
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint
+from datasynth.tasks.llm.failures import failure_of_status
 from datasynth.tasks.llm.prices import Price, listed_price
-from datasynth.tasks.llm.tokens import count_tokens
 
 LOCAL = "local:"
 """What the name of a model in this process begins with."""
@@ -24,6 +26,9 @@ AT_ONCE = 128
 MOST_CHARACTERS = 6_000
 """Of a text, as many are embedded: 8,192 tokens is what OpenAI's models take, and a Chinese character may be one."""
 
+ADDED_TOKENS = 16
+"""Allowed for what an endpoint adds to a text on its own: marks of its beginning and end, a prefix."""
+
 
 @dataclass(frozen=True)
 class Embedded:
@@ -31,9 +36,9 @@ class Embedded:
 
     vectors: np.ndarray
     """float32, shape (texts, dimensions)."""
-    tokens: int
-    metered: bool
-    """Whether the endpoint said how many tokens; else they are counted here."""
+    tokens: int = 0
+    metered: bool = True
+    """Whether the endpoint said how many tokens."""
 
 
 class Embedder(Protocol):
@@ -45,56 +50,68 @@ class Embedder(Protocol):
         ...
 
     @property
-    def price(self) -> Price | None:
-        """None where nobody knows it."""
+    def where(self) -> str:
+        """The address, for people."""
         ...
 
-    def embed(self, texts: Sequence[str]) -> Embedded: ...
+    @property
+    def billed(self) -> bool:
+        """Whether anybody may send a bill: False in this process."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """The vectors of at most `AT_ONCE` texts, by one request.
+
+        Raises:
+            CallFailure: it brought none.
+            RunError: it brought something else than vectors.
+        """
+        ...
+
+
+def sent(text: str) -> str:
+    """What of a text is embedded; never empty, for endpoints refuse an empty text."""
+    return text[:MOST_CHARACTERS] or " "
+
+
+def most_billed(texts: Sequence[str]) -> int:
+    """Tokens that a request for vectors of `texts` is billed at most: each covers a byte at least."""
+    return sum(len(sent(text).encode("utf-8", "surrogatepass")) + ADDED_TOKENS for text in texts)
 
 
 class EndpointEmbedder:
     """The embeddings of an OpenAI-compatible endpoint."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, retries: int) -> None:
+    billed = True
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float) -> None:
         # Only a run that embeds imports the SDK, which takes seconds.
         import openai  # noqa: PLC0415
 
+        from datasynth.tasks.llm.sdk import unanswered  # noqa: PLC0415
+
+        self._unanswered = unanswered
         self.name = endpoint.model
-        self.price = _price_of(endpoint)
-        self._where = endpoint.base_url or "api.openai.com"
+        self.where = endpoint.base_url or "api.openai.com"
+        self._key = endpoint.key
         self._errors: Any = openai
+        # Whoever pays asks again: each request has a worst case of its own.
         self._sdk = openai.OpenAI(
-            api_key=endpoint.key or "none", base_url=endpoint.base_url, timeout=timeout, max_retries=retries
+            api_key=endpoint.key or "none", base_url=endpoint.base_url, timeout=timeout, max_retries=0
         )
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """Raises RunError where the endpoint fails, AuthenticationError where it refuses the key."""
-        parts, tokens, metered = [], 0, True
-        for first in range(0, len(texts), AT_ONCE):
-            some = [text[:MOST_CHARACTERS] or " " for text in texts[first : first + AT_ONCE]]
-            answer = self._asked(some)
-            parts.append(self._vectors(answer, len(some)))
-            told = int(answer.usage.prompt_tokens) if answer.usage else 0
-            metered = metered and told > 0
-            tokens += told or sum(count_tokens(text, self.name) for text in some)
-        return Embedded(np.concatenate(parts) if parts else np.zeros((0, 0), np.float32), tokens, metered)
-
-    def _asked(self, texts: list[str]) -> Any:
         try:
             # Numbers as text, for not every server knows base64; both say the same float32.
-            return self._sdk.embeddings.create(model=self.name, input=texts, encoding_format="float")
-        except self._errors.AuthenticationError as error:
-            raise AuthenticationError(
-                "The embedding endpoint {where} refused the key. Set the right one.", where=self._where
-            ) from error
-        except self._errors.OpenAIError as error:
-            raise RunError(
-                "The embedding endpoint {where} gave no vectors for model {model} ({error}). What was paid for is "
-                "kept: resume the run when it answers.",
-                where=self._where,
-                model=self.name,
-                error=f"{type(error).__name__}: {error}"[:300],
-            ) from error
+            answer = self._sdk.embeddings.create(model=self.name, input=list(map(sent, texts)), encoding_format="float")
+        except self._errors.APIStatusError as error:
+            headers = error.response.headers
+            raise failure_of_status(error.status_code, error.body, headers, frozenset(), hidden=self._key) from error
+        except self._errors.APIError as error:
+            raise self._unanswered(error, timed_out=isinstance(error, self._errors.APITimeoutError)) from error
+        vectors = self._vectors(answer, len(texts))
+        told = int(answer.usage.prompt_tokens) if answer.usage else 0
+        return Embedded(vectors, told, metered=told > 0)
 
     def _vectors(self, answer: Any, wanted: int) -> np.ndarray:
         ordered = sorted(answer.data or (), key=lambda item: item.index)
@@ -103,7 +120,7 @@ class EndpointEmbedder:
             raise RunError(
                 "The embedding endpoint {where} gave {found} vectors for {wanted} texts. Check that {model} is an "
                 "embedding model.",
-                where=self._where,
+                where=self.where,
                 found=len(ordered),
                 wanted=wanted,
                 model=self.name,
@@ -114,38 +131,43 @@ class EndpointEmbedder:
 class LocalEmbedder:
     """A sentence-transformers model in this process."""
 
+    billed = False
+    where = "-"
+
     def __init__(self, model: str) -> None:
         # An extra that type checkers here do not find; its PyTorch takes many seconds to import.
         library: Any = import_module("sentence_transformers")
         self.name = f"{LOCAL}{model}"
-        self.price = Price("free")
         self._model: Any = library.SentenceTransformer(model)
 
     def embed(self, texts: Sequence[str]) -> Embedded:
         """Vectors depend a little on batch and processor, so they are stored and never made again."""
-        cut = [text[:MOST_CHARACTERS] for text in texts]
-        vectors = np.asarray(self._model.encode(cut, convert_to_numpy=True, show_progress_bar=False), np.float32)
-        return Embedded(vectors, 0, metered=True)
+        cut = list(map(sent, texts))
+        return Embedded(np.asarray(self._model.encode(cut, convert_to_numpy=True, show_progress_bar=False), np.float32))
 
 
 def embedder_of(settings: SynthesisSettings, environ: Mapping[str, str] = os.environ) -> Embedder:
-    """The embedder that `settings` name.
+    """The embedder that `settings` name; raises as `require_embedder` does."""
+    endpoint = require_embedder(settings, environ)
+    if endpoint is None:
+        return _local(embedding_model_of(settings).removeprefix(LOCAL))
+    return EndpointEmbedder(endpoint, timeout=settings.request_timeout)
+
+
+def require_embedder(settings: SynthesisSettings, environ: Mapping[str, str] = os.environ) -> Endpoint | None:
+    """Makes sure, without asking anybody, that vectors can be made; returns where, None for in this process.
 
     Raises:
-        InputError: no model is named, its extra is not installed, or its key's variable is not set.
+        InputError: no model is named, its extra is not installed, its key's variable is not set, or nobody knows its
+            price and `max_cost` is set.
     """
-    model = settings.embedding_model
-    if not model or model == LOCAL:
-        raise InputError(
-            "--semantic needs a model that turns texts into vectors. Name one with --embedding-model, such as "
-            "text-embedding-3-small, or local:NAME for sentence-transformers."
-        )
+    model = embedding_model_of(settings)
     if model.startswith(LOCAL):
         if find_spec("sentence_transformers") is None:
             raise InputError(
                 "{model} needs the extra semantic. Install it: pip install 'datasynth[semantic]'.", model=model
             )
-        return LocalEmbedder(model.removeprefix(LOCAL))
+        return None
     variable = settings.embedding_api_key_env or (None if settings.embedding_base_url else "OPENAI_API_KEY")
     key = environ.get(variable, "").strip() if variable else ""
     if variable and not key:
@@ -154,20 +176,56 @@ def embedder_of(settings: SynthesisSettings, environ: Mapping[str, str] = os.env
             "--embedding-base-url for an endpoint that needs none.",
             variable=variable,
         )
-    endpoint = Endpoint(PROVIDERS["openai"], model, settings.embedding_base_url, key, variable)
-    return EndpointEmbedder(endpoint, timeout=settings.request_timeout, retries=settings.max_retries)
+    embedding_price(settings)
+    return Endpoint(PROVIDERS["openai"], model, settings.embedding_base_url, key, variable)
 
 
-def require_embedder(settings: SynthesisSettings) -> None:
-    """Makes sure, before any money is spent on records, that one word gets its vector.
+@functools.lru_cache(maxsize=1)
+def _local(model: str) -> LocalEmbedder:
+    """Loaded once a process: it takes seconds and much memory."""
+    return LocalEmbedder(model)
+
+
+def compares_meanings(settings: SynthesisSettings) -> bool:
+    """Whether records are compared by their vectors."""
+    return settings.semantic_threshold is not None and settings.validate_records
+
+
+def embedding_model_of(settings: SynthesisSettings) -> str:
+    """The name of the embedding model.
 
     Raises:
-        InputError: as `embedder_of`.
-        RunError: the endpoint fails.
+        InputError: none is named.
     """
-    embedder_of(settings).embed(["word"])
+    model = settings.embedding_model
+    if not model or model == LOCAL:
+        raise InputError(
+            "--semantic needs a model that turns texts into vectors. Name one with --embedding-model, such as "
+            "text-embedding-3-small, or local:NAME for sentence-transformers."
+        )
+    return model
 
 
-def _price_of(endpoint: Endpoint) -> Price | None:
-    """A model at an address of the user's own is not the provider's, whatever it is called."""
-    return listed_price(endpoint.model, "openai") if endpoint.base_url is None else None
+def embedding_price(settings: SynthesisSettings) -> Price | None:
+    """What the embedding model costs: the user's price, the list's, nothing in this process; None where nobody knows.
+
+    A model at an address of the user's own is not the provider's, whatever it is called.
+
+    Raises:
+        InputError: no model is named; nobody knows its price and `max_cost` is set.
+    """
+    model = embedding_model_of(settings)
+    if model.startswith(LOCAL):
+        return Price("free")
+    price = None
+    if settings.embedding_price is not None:
+        price = Price("user", Decimal(str(settings.embedding_price)))
+    elif settings.embedding_base_url is None:
+        price = listed_price(model, "openai")
+    if price is None and settings.max_cost is not None:
+        raise InputError(
+            "The price of the embedding model {model} is unknown, so --max-cost cannot hold. Give --embedding-price "
+            "(USD per million tokens), or limit --max-tokens or --max-calls.",
+            model=model,
+        )
+    return price

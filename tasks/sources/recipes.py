@@ -16,6 +16,8 @@ from datasynth.tasks.sources.documents import is_absent, plain_json, read_json, 
 from datasynth.tasks.sources.guidelines import Guidelines, readable_guidelines
 from datasynth.tasks.sources.records import named, named_records
 from datasynth.tasks.sources.seeds import Named, usable_seeds, without_nulls
+from datasynth.tasks.sources.templates import given_guidelines
+from datasynth.tasks.sources.tested import tested_note, untested
 from datasynth.tasks.storage.store import Store
 
 SCHEMA = "04_复刻指南/DATA_SCHEMA.json"
@@ -35,7 +37,7 @@ def read_recipe(settings: SynthesisSettings) -> Recipe:
 
     Raises:
         InputError: a file or folder is missing, unreadable, malformed or no DataRecipe analysis; the schema has no
-            field to ask for; seeds are given twice.
+            field to ask for; seeds or guidelines are given twice; a template cannot be filled.
     """
     analysis = _Analysis(settings.analysis_dir) if settings.analysis_dir else None
     where, document = _document(settings, analysis)
@@ -51,19 +53,27 @@ def read_recipe(settings: SynthesisSettings) -> Recipe:
         schema = schema.model_copy(update={"description": analysis.purpose()})
     given, notes = without_nulls(_seeds(settings, schema, analysis), schema)
     seeds, problems = usable_seeds(given, schema)
+    every = seeds
+    if settings.decontaminate and given:
+        left, tested = untested(given, schema, settings.decontaminate)
+        if tested:
+            seeds, problems = usable_seeds(left, schema)
+            problems = tested + problems
+            notes = (*notes, tested_note(len(tested)))
     guidelines = analysis.guidelines() if analysis else Guidelines()
-    if settings.guidelines is not None:
-        guidelines = Guidelines(settings.guidelines)
+    if (instead := given_guidelines(settings)) is not None:
+        guidelines = Guidelines(instead)
     return Recipe(
         name=_name(settings, schema, analysis),
         record_schema=schema,
         schema_document={"fields": document} if isinstance(document, list) else document,
         seeds=seeds,
+        seeds_with_tested=every if len(every) > len(seeds) else (),
         seed_problems=problems,
         seed_notes=notes,
         guidelines=guidelines.text,
         guidelines_left_out=guidelines.left_out,
-        language=_language(schema, seeds, guidelines.text),
+        language=_language(schema, every, guidelines.text),
         source=analysis.store.url() if analysis else where,
         analysis_dir=analysis.store.url() if analysis else "",
     )

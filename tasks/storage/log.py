@@ -105,10 +105,9 @@ class _ObjectWriter:
         pass
 
 
-def read_segment(store: Store, segment: str) -> Iterator[tuple[Place, bytes]]:
-    """Whole lines of a segment with their places, in order; torn or spoilt lines are left out."""
+def read_segment(store: Store, segment: str, *, start: int = 0) -> Iterator[tuple[Place, bytes]]:
+    """Whole lines of a segment from byte `start` on with their places, in order; torn or spoilt lines are left out."""
     data = store.read(segment)
-    start = 0
     while (end := data.find(b"\n", start)) >= 0:
         at = start + LINE_HEAD - 1
         if end > start and _intact(data[start:at], payload := data[at:end]):

@@ -5,12 +5,14 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from datasynth.schemas.errors import DataSynthError, InputError, StorageError
+from datasynth.tasks.storage.named import SCHEME, opening_of
 
 NAME = re.compile(r"[^\w.\-]+")
 LONGEST_NAME = 240
@@ -30,31 +32,42 @@ class Store:
     def __init__(self, url: str) -> None:
         """Opens nothing yet.
 
+        Args:
+            url: A folder, an fsspec address, or `block:NAME` for what a person calls so on a Prefect server.
+
         Raises:
-            InputError: the address has an unknown protocol, or one whose library is not installed.
+            InputError: the address has an unknown protocol, or one whose library is not installed; there is no such
+                block.
         """
+        opening = opening_of(url)
+        self._block = opening.name
         try:
-            self.fs, self.root = fsspec.core.url_to_fs(url)
+            self.fs, self.root = fsspec.core.url_to_fs(opening.url, **opening.options)
         except (ValueError, ImportError) as error:
             raise InputError(
                 "Cannot use {url} as storage: {error}. Give a folder or an address such as s3://bucket/folder.",
-                url=url,
+                url=opening.url,
                 error=str(error),
             ) from error
         self.local = isinstance(self.fs, LocalFileSystem)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Store, (self.url(),)
+        return Store, (self.address(),)
 
     def url(self, path: str = "") -> str:
         """The full address of `path`, as people and other tools write it."""
         full = self._full(path)
         return full if self.local else self.fs.unstrip_protocol(full)
 
+    def address(self, path: str = "") -> str:
+        """What `Store` takes to open `path` in any process: the address, and the block that has its keys, if any."""
+        return f"{SCHEME}{self._block}:{self.url(path)}" if self._block else self.url(path)
+
     def at(self, path: str) -> "Store":
         """The same storage one folder down."""
         below = Store.__new__(Store)
         below.fs, below.root, below.local = self.fs, self._full(path), self.local
+        below._block = self._block
         return below
 
     def _full(self, path: str) -> str:
@@ -67,7 +80,14 @@ class Store:
             if self.local:
                 _write_local(full, data)
             else:
-                self.fs.pipe_file(full, data)
+                self._put(full, data)
+
+    def _put(self, full: str, data: bytes) -> None:
+        try:
+            self.fs.pipe_file(full, data)
+        except FileNotFoundError as error:
+            # To a reader this says that a file is missing. To a writer, that there is no such bucket.
+            raise OSError(str(error)) from error
 
     def read(self, path: str) -> bytes:
         """The whole content of `path`.
@@ -81,6 +101,13 @@ class Store:
             except NotADirectoryError as error:
                 # A stray file such as .DS_Store where a folder would be: as little is there as in an object store.
                 raise FileNotFoundError(str(error)) from error
+
+    def view(self, path: str) -> bytes | mmap:
+        """As `read`; a file on a disk is mapped into memory, so that of what nobody looks at nothing is read."""
+        if not self.local:
+            return self.read(path)
+        with self._explained("read", self._full(path)), open(self._full(path), "rb") as file:
+            return mmap(file.fileno(), 0, access=ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
 
     def exists(self, path: str = "") -> bool:
         with self._explained("look up", self._full(path)):
@@ -113,8 +140,8 @@ class Store:
             raise StorageError(
                 "Cannot {doing} {path}: {error}. Check the address, the free space and the permissions or keys.",
                 doing=doing,
-                path=full,
-                error=f"{type(error).__name__}: {error}",
+                path=full if self.local else self.fs.unstrip_protocol(full),
+                error=f"{type(error).__name__}: {error}".rstrip("."),
             ) from error
 
 

@@ -56,8 +56,10 @@ class FrameSchema:
     """The checks on a frame, compiled."""
 
     pandera: pa.DataFrameSchema
-    """Judges rows: the types of the columns, and one check that takes all of the checks together. pandera takes a
+    """Judges frames: the types of the columns, and one check that takes all of the checks together. pandera takes a
     millisecond for each of its checks, as long as Polars needs for all of them on 10,000 rows."""
+    fits: pl.Expr
+    """The same check, row by row."""
     checks: tuple[tuple[int, int, pl.Expr], ...]
     """Ordinals of column and check, and where the column's value fits: names what is wrong with a refused row."""
 
@@ -70,17 +72,19 @@ def frame_schema(parts: Sequence[Part]) -> FrameSchema:
         for which, check in enumerate(part.checks)
     )
 
-    def fits(data: PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select(pl.all_horizontal([fitting for _, _, fitting in checks]))
+    together = pl.all_horizontal([pl.lit(value=True), *(fitting for _, _, fitting in checks)])
+
+    def fits(data: PolarsData) -> bool:
+        # One answer for the frame: of one for each row pandera makes frames of its own, several times over.
+        return data.lazyframe.select(together.all()).collect().item()
 
     columns = {str(n): pa.Column(part.dtype, nullable=True) for n, part in enumerate(parts)}
-    # One failure case, for pandera writes each as a Python object; the rows are read from the check's output.
-    return FrameSchema(pa.DataFrameSchema(columns, checks=[pa.Check(fits, n_failure_cases=1)]), checks)
+    return FrameSchema(pa.DataFrameSchema(columns, checks=[pa.Check(fits)]), together, checks)
 
 
 def failures(schema: FrameSchema, frame: pl.DataFrame) -> Iterator[tuple[int, int, int]]:
     """Column, check (ordinals) and row of every value in `frame` that fails."""
-    refused = _refused(schema.pandera, frame)
+    refused = _refused(schema, frame)
     if refused.is_empty():
         return
     verdicts = frame[refused].select(fitting.alias(str(k)) for k, (_, _, fitting) in enumerate(schema.checks))
@@ -89,18 +93,18 @@ def failures(schema: FrameSchema, frame: pl.DataFrame) -> Iterator[tuple[int, in
         yield from ((n, which, row) for row, fits in zip(rows, verdict.to_list(), strict=True) if fits is False)
 
 
-def _refused(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> pl.Series:
+def _refused(schema: FrameSchema, frame: pl.DataFrame) -> pl.Series:
     """The rows of `frame` that fail, ascending."""
     # Whatever PANDERA_VALIDATION_ENABLED and _DEPTH say: a run that was asked to validate validates.
     with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
         try:
             # Lazy, because pandera would collect an eager frame three times to hand it back.
-            schema.validate(frame.lazy())
+            schema.pandera.validate(frame.lazy())
         except pa.errors.SchemaError as error:
             if error.check_output is None:
                 # A check that raised, not a value that failed: nothing may pass for checked.
                 raise
-            return (~error.check_output.to_series()).arg_true()
+            return frame.select(~schema.fits).to_series().arg_true()
     return pl.Series(dtype=pl.UInt32)
 
 

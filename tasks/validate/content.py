@@ -3,7 +3,7 @@ a conversation in which people take turns.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,12 @@ SPEAKERS: Final = {
     **dict.fromkeys(("tool", "function", "observation"), "tool"),
 }
 """Who speaks, by the names in use for it (OpenAI, ShareGPT, LLaMA-Factory); others stand for themselves."""
+
+UNKNOWN, USER, ASSISTANT, SYSTEM, TOOL = range(-1, 4)
+SPEAKER_CODES: Final = {
+    name: {"user": USER, "assistant": ASSISTANT, "system": SYSTEM, "tool": TOOL}[role]
+    for name, role in SPEAKERS.items()
+}
 
 CALLS: Final = ("tool_calls", "function_call")
 """Keys of a message that calls a tool, and so may have no text."""
@@ -100,7 +106,11 @@ class ContentRules:
         ]
 
     def _turns(self, name: str, opens: bool, records: list[dict[str, Any]], rows: list[int]) -> list[Problem]:
-        own = [i for i, record in enumerate(records) if _is_talk(record.get(name))]
+        own = [
+            i for i in suspects([record.get(name) for record in records], opens=opens) if _is_talk(records[i].get(name))
+        ]
+        if not own:
+            return []
         talks: list[list[Any]] = [records[i][name] for i in own]
         empty = [i for i, messages in zip(own, talks, strict=True) if not messages]
         problems = [self._problem(rows[i], (name,), NO_MESSAGES, []) for i in empty]
@@ -143,6 +153,47 @@ def _culprit(message: Any, column: int) -> tuple[Any, tuple[str, ...]]:
         if name in message:
             return message[name], (name,)
     return message, ()
+
+
+def suspects(values: list[Any], *, opens: bool) -> Sequence[int]:
+    """Places of the conversations in which something may be wrong: all that are not told to be right at a glance.
+
+    Numbers in place of names, and no frame: so most conversations take a third of the time, and the checks, whose
+    word counts, are made on the others alone.
+    """
+    everything = range(len(values))
+    if not {list}.issuperset(map(type, values)):
+        return everything
+    messages = list(chain.from_iterable(values))
+    try:
+        speakers, texts = _plainly(messages)
+        who = np.fromiter(map(SPEAKER_CODES.get, speakers, repeat(UNKNOWN)), np.int8, len(messages))
+        blank = ~np.fromiter(map(str.strip, texts), bool, len(messages))
+    except (KeyError, TypeError):
+        return everything
+    lengths = np.fromiter(map(len, values), np.int64, len(values))
+    first = np.zeros(len(messages), bool)
+    first[(lengths.cumsum() - lengths)[lengths > 0]] = True
+    before = np.append(UNKNOWN, who[:-1])
+    wrong = (who == UNKNOWN) | blank | (~first & (before == who) & (who != TOOL)) | ((who == SYSTEM) & ~first)
+    if opens:
+        wrong |= (first | (before == SYSTEM)) & ((who == ASSISTANT) | (who == TOOL))
+    talk = np.repeat(np.arange(len(values)), lengths)
+    return np.union1d(talk[wrong], np.flatnonzero(lengths == 0)).tolist()
+
+
+def _plainly(messages: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Speakers and texts of messages that are all written alike.
+
+    Raises:
+        KeyError, TypeError: they are not.
+    """
+    try:
+        return [message["role"] for message in messages], [message["content"] for message in messages]
+    except KeyError:
+        if any("role" in message or "content" in message for message in messages):
+            raise
+        return [message["from"] for message in messages], [message["value"] for message in messages]
 
 
 def _turn_frame(messages: list[Any], talk: np.ndarray, place: np.ndarray) -> pl.DataFrame:

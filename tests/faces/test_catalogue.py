@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for room in ("datasynth", "flows", "tasks", "schemas") for path in (ROOT / room).rglob("*.py"))
 ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 SAYING = ERRORS | {"say", "Message"}
-HELP = ("help", "short", "output_help", "file_help")
+HELP = ("help", "short", "output_help", "file_help", "group")
 CLICKS_OWN = {"Show this message and exit."}
 """Texts that click writes itself and `datasynth.cli.commands` translates."""
 PASSING_ON = {ROOT / "schemas/errors.py", ROOT / "schemas/messages.py"}

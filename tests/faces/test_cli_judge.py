@@ -44,3 +44,24 @@ def test_how_far_judges_are_apart_is_said_where_there_were_several() -> None:
     several = one.model_copy(update={"compared": 10, "spread_sum": 1.0})
     assert "mean quality 0.70; this took $0.5000" in judging_sentence(one).text("en")
     assert "judges 0.10 apart on average" in judging_sentence(several).text("en")
+
+
+def test_an_estimate_without_a_recipe_includes_judging(cli) -> None:
+    prices = ["--input-price", "1", "--output-price", "2", "--judge-input-price", "3", "--judge-output-price", "4"]
+    words = ["estimate", "-n", "100", "-p", "openai", "-m", "gpt-5.4-mini", *prices]
+    plain = cli(*words).stdout
+    judged = cli(*words, "--judges", "2", "--judge-model", "the-judge").stdout
+    # 20 calls of 2,000 + 2,500 tokens; 40 judgements of 4,000 + 300.
+    assert "Calls: about 20" in plain
+    assert "$0.1400" in plain
+    assert "the judge" not in plain
+    assert "Calls: about 60" in judged
+    assert "Tokens: about 200,000 in, 62,000 out" in judged
+    assert "$0.6680" in judged
+    assert "of these the judge: 40 calls, 172,000 tokens, $0.5280" in judged
+    assert "the-judge" in judged
+
+
+def test_an_estimate_of_a_judge_that_nobody_knows_has_its_tokens_and_no_price(cli) -> None:
+    judged = cli("estimate", "-n", "10", "-p", "ollama", "--min-quality", "0.5").stdout
+    assert "of these the judge: 2 calls" in judged

@@ -75,3 +75,40 @@ def test_parse_leaves_out_bad_training_data_unless_told_not_to(cli, schema_file:
     assert not target.exists()
     assert cli("parse", "-", schema_file, "-o", target, "--skip-check", "refusal", stdin=reply).exit_code == 0
     assert target.exists()
+
+
+def test_validate_leaves_out_the_checks_that_generate_would_leave_out(cli, analysis: Path, tmp_path: Path):
+    data = written(tmp_path / "data.json", RECORDS)
+    lines = cli("validate", data, analysis, "--skip-check", "refusal").stdout.splitlines()
+    assert lines[1:] == [
+        "Fit, but bad training data: 1 record. datasynth generate would reject:",
+        'Record 3: response holds a placeholder: "XXX".',
+    ]
+    without = cli("validate", data, analysis, "--skip-check", "refusal", "--skip-check", "placeholder")
+    assert without.stdout.splitlines() == [f"All 3 records fit {analysis}."]
+
+
+def test_validate_against_a_schema_file_makes_the_checks_that_were_asked_for(cli, schema_file: Path, tmp_path: Path):
+    data = written(tmp_path / "data.json", [FRESH, FRESH | {"response": "Ask Mallory for the basil."}])
+    assert cli("validate", data, schema_file).stdout.splitlines() == [f"All 2 records fit {schema_file}."]
+    (tmp_path / "words.txt").write_text("mallory\n")
+    result = cli("validate", data, schema_file, "--sensitive-words", tmp_path / "words.txt")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1].startswith("Fit, but bad training data: 1 record.")
+    assert "mallory" in result.stdout.splitlines()[2]
+
+
+def test_validate_names_records_that_repeat_a_test_item(cli, schema_file: Path, tmp_path: Path):
+    item = "How do I keep basil fresh for a week in a kitchen without a window?"
+    test = written(tmp_path / "test.json", [{"id": "q-7", "question": item}])
+    data = written(tmp_path / "data.json", [FRESH, FRESH | {"instruction": f"Tell me, {item}"}])
+    result = cli("validate", data, schema_file, "--decontaminate", test)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == f"Record 2: It repeats 100% of item q-7 of the evaluation set {test}."
+
+
+def test_validate_refuses_a_word_list_that_is_not_there(cli, schema_file: Path, tmp_path: Path):
+    data = written(tmp_path / "data.json", [FRESH])
+    result = cli("validate", data, schema_file, "--sensitive-words", tmp_path / "none.txt")
+    assert result.exit_code == 2
+    assert "none.txt" in result.stderr

@@ -3,11 +3,7 @@
 It takes a minute and more, for four processes import Prefect one after the other.
 """
 
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -19,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
+from team import ON_ANALYSIS, Team, awaited, ended_run, runs_of, team_at, working
 
 from datasynth.flows.deployment_file import deployment_file
 from datasynth.schemas.announcement import RUN_COMPLETED, RUN_FAILED
@@ -29,98 +25,50 @@ from datasynth.tasks.sources.discovery import analysis_at
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
 COUNT = 30
-PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Team:
-    """A deployed system: what is typed where it runs."""
+class Place:
+    """A deployed system and where its files are."""
 
-    environment: dict[str, str]
+    team: Team
     analyses: Path
     store: Path
     file: Path
-
-    def datasynth(self, *words: str) -> str:
-        command = [sys.executable, "-m", "datasynth", *words, "--lang", "en"]
-        ended = subprocess.run(command, env=self.environment, capture_output=True, text=True, cwd="/", check=False)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
 
     def runs(self) -> list[Path]:
         return sorted(self.store.glob("*/runs/*"))
 
 
 @pytest.fixture(scope="module")
-def team(prefect_api: str, prefect: None, tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Team:
+def place(prefect_api: str, prefect: None, tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Place:
     """The packaged prefect.yaml, changed as a user would, for a provider that costs nothing."""
     home = tmp_path_factory.mktemp("team")
     shutil.copytree(examples / "support_zh", home / "analyses" / "team" / "support_zh")
     text = deployment_file().replace("provider: anthropic", "provider: simulated")
     (home / "prefect.yaml").write_text(text.replace("target_count: 1000", f"target_count: {COUNT}"), encoding="utf-8")
-    environment = os.environ | {
-        "PREFECT_API_URL": prefect_api,
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "DATASYNTH_STORE": str(home / "store"),
-    }
-    made = Team(environment, home / "analyses", home / "store", home / "prefect.yaml")
-    assert "synthesize-on-analysis" in made.datasynth("deploy", str(made.file))
-    return made
+    team = team_at(prefect_api, home, DATASYNTH_STORE=str(home / "store"))
+    assert "synthesize-on-analysis" in team.datasynth("deploy", str(home / "prefect.yaml"))
+    return Place(team, home / "analyses", home / "store", home / "prefect.yaml")
 
 
 @pytest.fixture(autouse=True)
-def store(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+def store(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scanner is set up as the workers are."""
-    monkeypatch.setenv("DATASYNTH_STORE", str(team.store))
+    monkeypatch.setenv("DATASYNTH_STORE", str(place.store))
 
 
 @pytest.fixture
-def client(team: Team) -> Iterator[SyncPrefectClient]:
+def client(place: Place) -> Iterator[SyncPrefectClient]:
     with get_client(sync_client=True) as opened:
         yield opened
 
 
 @pytest.fixture
-def worker(team: Team, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """A worker of the pool, ended by its pid; gives what it said so far."""
-    log = tmp_path / "worker.log"
-    with log.open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", "datasynth"],
-            env=team.environment,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-        )
-        try:
-            yield lambda: f"worker ended with {process.poll()}\n{log.read_text()}"
-        finally:
-            process.terminate()
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def runs_of(client: SyncPrefectClient) -> list[FlowRun]:
-    """All flow runs of the deployment that analyses start."""
-    deployment = client.read_deployment_by_name("synthesize/synthesize-on-analysis")
-    return [run for run in client.read_flow_runs() if run.deployment_id == deployment.id]
-
-
-def awaited(what: Callable[[], Any], said: Callable[[], str]) -> Any:
-    """What `what` gives once it gives something."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := what()):
-        assert time.monotonic() < deadline, said()
-        time.sleep(0.5)
-    return found
-
-
-def ended_run(client: SyncPrefectClient) -> FlowRun | None:
-    return next((run for run in runs_of(client) if run.state and run.state.is_final()), None)
+def worker(place: Place, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """A worker of the pool; gives what it said so far."""
+    with working(place.team, tmp_path / "worker.log") as working_one:
+        yield working_one.said
 
 
 def events(client: SyncPrefectClient, name: str, key: str, value: Path) -> list[dict[str, Any]]:
@@ -137,7 +85,7 @@ def switches(client: SyncPrefectClient) -> tuple[bool, bool]:
     return nightly.schedules[0].active, trigger.enabled
 
 
-def test_everything_in_the_file_stands_on_the_server_after_deploy(team: Team, client: SyncPrefectClient) -> None:
+def test_everything_in_the_file_stands_on_the_server_after_deploy(place: Place, client: SyncPrefectClient) -> None:
     names = {one.name for one in client.read_deployments()}
     assert {"synthesize", "synthesize-nightly", "synthesize-on-analysis", "scan-analyses"} <= names
     assert client.read_work_pool("datasynth").type == "process"
@@ -146,16 +94,16 @@ def test_everything_in_the_file_stands_on_the_server_after_deploy(team: Team, cl
 
 
 def test_an_event_makes_the_data_set_once_and_a_scan_finds_nothing_left_to_start(
-    team: Team, client: SyncPrefectClient, worker: Callable[[], str]
+    place: Place, client: SyncPrefectClient, worker: Callable[[], str]
 ) -> None:
     from datasynth.flows.scan import scan_analyses
 
-    folder = team.analyses / "team" / "support_zh"
-    assert "datarecipe.analysis.completed" in team.datasynth("notify", str(folder))
+    folder = place.analyses / "team" / "support_zh"
+    assert "datarecipe.analysis.completed" in place.team.datasynth("notify", str(folder))
     run = awaited(lambda: ended_run(client), worker)
     assert run.state.is_completed(), (run.state, worker())
 
-    (made,) = team.runs()
+    (made,) = place.runs()
     assert made.name == analysis_at(str(folder)).run_id
     assert len(pl.read_parquet(made / "data" / "*.parquet")) == COUNT
     assert (made / "manifest.json").exists()
@@ -163,16 +111,16 @@ def test_an_event_makes_the_data_set_once_and_a_scan_finds_nothing_left_to_start
 
     (told,) = awaited(lambda: events(client, RUN_COMPLETED, "run_url", made), worker)
     assert (told["payload"]["records"], told["payload"]["run_url"]) == (COUNT, str(made))
-    assert scan_analyses(str(team.analyses), settle_seconds=0) == []
+    assert scan_analyses(str(place.analyses), settle_seconds=0) == []
     assert len(runs_of(client)) == 1
 
 
 def test_two_scanners_at_once_start_one_run_for_a_new_analysis(
-    team: Team, client: SyncPrefectClient, examples: Path
+    place: Place, client: SyncPrefectClient, examples: Path
 ) -> None:
     from datasynth.flows.scan import scan_analyses
 
-    folder = team.analyses.parent / "scanned"
+    folder = place.analyses.parent / "scanned"
     shutil.copytree(examples / "preference_en", folder / "preference_en")
     before = len(runs_of(client))
     with ThreadPoolExecutor(2) as pool:
@@ -183,10 +131,24 @@ def test_two_scanners_at_once_start_one_run_for_a_new_analysis(
     assert len(runs_of(client)) == before + 1
 
 
-def test_a_second_deploy_leaves_what_was_switched_as_it_is(team: Team, client: SyncPrefectClient) -> None:
+def test_a_scan_starts_nothing_for_an_analysis_whose_run_an_event_has_started(
+    client: SyncPrefectClient, examples: Path, tmp_path: Path
+) -> None:
+    from datasynth.flows.scan import scan_analyses
+
+    folder = shutil.copytree(examples / "preference_en", tmp_path / "told" / "told_of")
+    settings = {"analysis_dir": str(folder), "run_id": analysis_at(str(folder)).run_id}
+    deployment = client.read_deployment_by_name(ON_ANALYSIS)
+    run = client.create_flow_run_from_deployment(deployment.id, parameters={"settings": settings})
+    assert scan_analyses(str(folder.parent), settle_seconds=0) == []
+    client.delete_flow_run(run.id)
+    assert scan_analyses(str(folder.parent), settle_seconds=0) == [str(folder)]
+
+
+def test_a_second_deploy_leaves_what_was_switched_as_it_is(place: Place, client: SyncPrefectClient) -> None:
     nightly = client.read_deployment_by_name("synthesize/synthesize-nightly")
     client.update_deployment_schedule(nightly.id, nightly.schedules[0].id, active=True)
-    said = team.datasynth("deploy", str(team.file))
+    said = place.team.datasynth("deploy", str(place.file))
     assert "New" not in said
     assert switches(client) == (True, True)
 

@@ -38,7 +38,13 @@ def test_an_event_and_a_scan_start_runs_with_the_same_settings() -> None:
 
 
 def test_nothing_that_costs_money_is_on_a_schedule_until_somebody_switches_it_on() -> None:
-    assert [schedule["active"] for one in DEPLOYMENTS.values() for schedule in one.get("schedules", [])] == [False] * 2
+    on = {name: schedule["active"] for name, one in DEPLOYMENTS.items() for schedule in one.get("schedules", [])}
+    # It starts nothing: the runs that it gives to another worker go on within their own limits.
+    assert on == {"synthesize-nightly": False, "scan-analyses": False, "rescue-runs": True}
+
+
+def test_a_run_that_is_cut_off_learns_so_for_each_holds_a_slot_of_its_deployment() -> None:
+    assert all(one["concurrency_limit"]["limit"] for one in DEPLOYMENTS.values() if "settings" in one["parameters"])
 
 
 @pytest.mark.parametrize("one", DEPLOYMENTS.values(), ids=str)

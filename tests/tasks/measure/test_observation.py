@@ -178,3 +178,17 @@ def test_rejected_samples_of_many_reasons_are_few():
     found = rejected_samples([refused("validate", f"r{n:02}", 9) for n in range(30)], "k")
     assert len(found) == SAMPLES
     assert len({one.reason for one in found}) == SAMPLES
+
+
+def test_the_niches_of_seeds_are_told_without_what_nobody_knows_of_them():
+    options = SETTINGS.model_copy(update={"attributes": {"tone": {"warm": 1.0, "dry": 1.0}}})
+    observation = Observation(RECIPE, DETECTION, options, SCHEMA, 0)
+    assert list(observation.watch([])) == []
+    found = observation.report([], cost_usd=None)
+    assert found.niches is not None
+    assert found.seed_niches is not None
+    assert "tone" in found.niches.attributes
+    assert "tone" not in found.seed_niches.attributes
+    assert found.seed_niches.attributes["level"] == 2
+    assert found.seed_niches.filled >= 1
+    assert found.seed_niches.grids == ()

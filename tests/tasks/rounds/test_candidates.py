@@ -16,6 +16,7 @@ from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.report import RoundOutcome, Spend
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.judge.waves import Scoring
+from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.report.parts import read_part
 from datasynth.tasks.report.summary import check_counts
 from datasynth.tasks.rounds.candidates import scored_candidates
@@ -196,3 +197,34 @@ def test_judging_twice_asks_and_decides_the_same() -> None:
     assert first.equals(second)
     half = len(round_.shown) // 2
     assert round_.shown[:half] == round_.shown[half:]
+
+
+SAYS = "The heavy anchor of our old ship fell on the violin."
+SAYS_SO_TOO = "On the violin fell the heavy anchor of our old ship, 1."
+
+
+def test_nobody_pays_for_judging_what_says_in_other_words_what_is_known(endpoint: SimulatedServer) -> None:
+    meaning = {"semantic_threshold": 0.75, "embedding_model": "sim", "dedup_threshold": 1.0}
+    round_ = Round([(1, 10), (2, 9), (3, 8)], **meaning, embedding_base_url=f"{endpoint.url}/v1")
+    records = [{"text": text, "points": points} for text, points in ((SAYS, 10), (SAYS_SO_TOO, 9), (text_of(3), 8))]
+    told = pl.Series("record", [orjson.dumps(record).decode() for record in records])
+    round_.judged = round_.judged.with_columns(told)
+    outcome = round_.committed()
+    assert round_.shown == [10, 8]
+    assert (outcome.counts.accepted, outcome.counts.rejected) == (2, {"dedup.semantic": 1})
+    call, step, reason, detail = round_.rejected()[0]
+    assert (call, step, reason) == (1, "dedup", "semantic")
+    assert str(detail).endswith("like r1/0.0")
+    texts = [round_.committer.recipe.seeds[0]["text"], *(record["text"] for record in records)]
+    assert outcome.embedding.usage.input == endpoint.stats()["tokens"]["input"]
+    assert outcome.embedding.usage.input >= sum(len(text.encode()) // 4 for text in texts)
+
+
+def test_what_a_limit_leaves_without_a_vector_is_neither_judged_nor_kept(endpoint: SimulatedServer) -> None:
+    meaning = {"semantic_threshold": 0.85, "embedding_model": "sim", "max_tokens": 300}
+    round_ = Round([(n, 10) for n in range(9)], **meaning, embedding_base_url=f"{endpoint.url}/v1")
+    outcome = round_.committed()
+    assert outcome.limit == "max_tokens"
+    assert 0 < outcome.counts.accepted == len(round_.shown) < 9
+    assert outcome.counts.rejected == {"dedup.uncompared": 9 - len(round_.shown)}
+    assert endpoint.stats()["tokens"]["input"] <= 300

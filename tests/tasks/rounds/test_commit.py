@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasynth.schemas.calls import PlannedCall, Usage
+from datasynth.schemas.errors import RunError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.report import RoundOutcome, Spend
@@ -291,3 +292,13 @@ def test_a_later_run_makes_nothing_that_an_earlier_one_made() -> None:
     )
     assert outcome.counts.rejected == {"dedup.exact_duplicate": 1}
     assert rejected(later)[0]["detail"].endswith("like r1/100.0")
+
+
+def test_an_index_file_that_is_gone_is_named_for_a_run_that_needs_it() -> None:
+    run, options = new_run()
+    committer(run, options).commit(harvest([{"text": text_of(1), "n": 1}]), before=0, target=1000)
+    later_options = options.model_copy(update={"run_id": "r2"})
+    later = open_run(later_options, RECIPE)
+    run.index.remove(later.card.earlier[0])
+    with pytest.raises(RunError, match=r"r1-00001\.simulated\.npz say already, and that file is gone"):
+        committer(later, later_options)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -15,12 +16,15 @@ from datasynth.schemas.errors import AuthenticationError, InputError, RunError, 
 from datasynth.schemas.record import Field
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.dedup.views import View
+from datasynth.tasks.llm.budget import Purse
+from datasynth.tasks.llm.prices import Price
 from datasynth.tasks.llm.simulated.embeddings import embedding
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.semantic import neighbours as neighbours_module
-from datasynth.tasks.semantic.embedders import Embedded, embedder_of, require_embedder
+from datasynth.tasks.semantic.buying import Account
+from datasynth.tasks.semantic.embedders import embedder_of, embedding_price, require_embedder
 from datasynth.tasks.semantic.neighbours import Neighbour, Neighbours, cosine
-from datasynth.tasks.semantic.screening import SemanticScreen, semantic_screen
+from datasynth.tasks.semantic.screening import SemanticScreen
 from datasynth.tasks.semantic.shelf import VectorShelf
 from datasynth.tasks.storage.store import Store
 
@@ -33,7 +37,13 @@ CHINESE, UMGESTELLT = "春节前寄一个包裹到上海要多久", "寄包裹�
 
 def with_(endpoint: SimulatedServer | None, **values) -> SynthesisSettings:
     where = {"embedding_base_url": f"{endpoint.url}/v1"} if endpoint else {}
-    base = {"analysis_dir": "x", "semantic_threshold": 0.9, "embedding_model": "sim-embed", "max_retries": 0}
+    base = {
+        "analysis_dir": "x",
+        "semantic_threshold": 0.9,
+        "embedding_model": "sim-embed",
+        "max_retries": 0,
+        "retry_delay": 0.01,
+    }
     return SynthesisSettings.model_validate(base | where | values)
 
 
@@ -41,10 +51,15 @@ def records(*texts: str) -> list[dict[str, str]]:
     return [{"text": text} for text in texts]
 
 
-def screen(endpoint: SimulatedServer, store: Store, run: str = "r1", **values) -> SemanticScreen:
-    made = semantic_screen(with_(endpoint, **values), store, run, WHOLE)
-    assert made is not None
-    return made
+def screen(
+    endpoint: SimulatedServer, store: Store, run: str = "r1", purse: Purse | None = None, **values
+) -> SemanticScreen:
+    options = with_(endpoint, **values)
+    embedder = embedder_of(options)
+    paid = purse or Purse()
+    account = Account(store.url(f"journal/{run}"), embedding_price(options), options, lambda: paid)
+    shelf = VectorShelf(store, run, embedder.name)
+    return SemanticScreen(embedder, shelf, account, threshold=options.semantic_threshold or 1.0, whole=WHOLE)
 
 
 @pytest.fixture
@@ -56,12 +71,12 @@ def test_a_question_in_other_words_is_found_in_english_and_chinese(endpoint, sto
     ours = screen(endpoint, store)
     ours.add(0, records(ENGLISH, CHINESE), ["a", "b"])
     found = ours.judged(1, records(REWORDED, UMGESTELLT, OTHER), ["c", "d", "e"])
-    assert [one and one.id for one in found] == ["a", "b", None]
+    assert [isinstance(one, Neighbour) and one.id for one in found] == ["a", "b", False]
 
 
 def test_of_records_that_say_the_same_the_first_is_new(endpoint, store):
     found = screen(endpoint, store).judged(1, records(ENGLISH, OTHER, REWORDED), ["a", "b", "c"])
-    assert [one and one.id for one in found] == [None, None, "a"]
+    assert [isinstance(one, Neighbour) and one.id for one in found] == [False, False, "a"]
 
 
 def test_what_was_paid_for_is_never_asked_for_again(endpoint, store):
@@ -102,9 +117,16 @@ def test_a_price_that_nobody_knows_is_unknown_and_openais_is_known(endpoint, sto
     ours = screen(endpoint, store)
     ours.judged(1, records(ENGLISH), ["a"])
     assert ours.spend(1).cost_usd is None
-    price = embedder_of(with_(None, embedding_model="text-embedding-3-small"), {"OPENAI_API_KEY": "k"}).price
+    price = embedding_price(with_(None, embedding_model="text-embedding-3-small"))
     assert price
     assert price.input > 0
+    assert embedding_price(with_(endpoint, embedding_price=0.5)) == Price("user", Decimal("0.5"))
+
+
+def test_a_budget_in_dollars_needs_a_known_price(endpoint):
+    with pytest.raises(InputError, match="--embedding-price"):
+        require_embedder(with_(endpoint, max_cost=1.0))
+    assert require_embedder(with_(endpoint, max_cost=1.0, embedding_price=0.1))
 
 
 VECTORS = st.lists(
@@ -139,27 +161,25 @@ def test_a_cosine_does_not_depend_on_the_order_of_dimensions():
     assert cosine(a, b) == cosine(a[order], b[order])
 
 
-def test_an_endpoint_that_gives_too_few_vectors_is_named(store):
-    class Short:
-        name, price = "short", None
-
-        def embed(self, texts):
-            return Embedded(np.zeros((0, 3), np.float32), 1, metered=True)
-
-    with pytest.raises(ValueError, match="zip"):
-        VectorShelf(store, "r1", Short()).vectors(1, ["a"])
+def test_fewer_vectors_than_texts_are_never_put_on_the_shelf(store):
+    with pytest.raises(ValueError, match="0 vectors for 1 texts"):
+        VectorShelf(store, "r1", "m").put(
+            1, [b"0" * 16], np.zeros((0, 3), np.float32), tokens=1, metered=True, token=""
+        )
+    assert not store.names("vectors")
 
 
-def test_an_endpoint_that_is_not_there_is_an_error_with_its_address(endpoint):
+def test_an_endpoint_that_is_not_there_is_an_error_with_its_address(endpoint, store):
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
     with pytest.raises(RunError, match=r"127\.0\.0\.1"):
-        require_embedder(with_(None, embedding_base_url=f"http://127.0.0.1:{free_port()}/v1"))
+        screen(endpoint, store, embedding_base_url=nobody).try_out(())
 
 
-def test_a_refused_key_is_an_authentication_error(endpoint, monkeypatch):
+def test_a_refused_key_is_an_authentication_error(endpoint, store, monkeypatch):
     endpoint.set(api_key="right")
     monkeypatch.setenv("EMBEDDING_KEY", "wrong-key")
     with pytest.raises(AuthenticationError) as refused:
-        require_embedder(with_(endpoint, embedding_api_key_env="EMBEDDING_KEY"))
+        screen(endpoint, store, embedding_api_key_env="EMBEDDING_KEY").try_out(())
     assert "wrong-key" not in str(refused.value)
 
 

@@ -180,3 +180,17 @@ def test_a_name_in_any_script_is_kept() -> None:
 
 def test_the_longest_chinese_name_can_be_written(tmp_path: Path) -> None:
     Store(str(tmp_path)).write(f"{safe_name('数' * 300)}/a", b"x")
+
+
+@pytest.mark.parametrize("content", [b"", b"something"])
+def test_a_view_is_the_content_also_after_the_file_was_replaced(tmp_path: Path, content: bytes) -> None:
+    store = Store(str(tmp_path))
+    store.write("a/file", content)
+    view = store.view("a/file")
+    store.write("a/file", b"another content")
+    assert bytes(view) == content
+
+
+def test_a_view_of_what_is_not_there_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Store(str(tmp_path)).view("missing")

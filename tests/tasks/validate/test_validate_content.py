@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datasynth.schemas.record import Field, JsonType, RecordSchema
 from datasynth.tasks.validate.content import ContentRules
@@ -165,3 +167,30 @@ def test_a_conversation_of_bare_texts_names_nobody():
 
 def test_a_conversation_that_is_missing_has_no_turns():
     assert talks({}, {"messages": None}) == []
+
+
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "role": st.sampled_from(["user", "assistant", "system", "tool", "User ", "gpt", "客服", "", 3, None]),
+            "content": st.sampled_from(["words", " ", "", "\x1c", None, [{"type": "text"}]]),
+            "from": st.sampled_from(["human", "gpt", "observation"]),
+            "value": st.sampled_from(["words", ""]),
+            "tool_calls": st.just([1]),
+        },
+    )
+    | st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "system", "tool"]), "content": st.sampled_from(["a", "b", ""])}
+    ),
+    max_size=5,
+)
+
+
+@given(st.lists(MESSAGES, max_size=6), st.booleans())
+def test_a_glance_at_a_conversation_clears_none_in_which_a_check_finds_something(given_talks, opens):
+    roles = {"conversation": "talk"} if opens else {"chosen": "talk"}
+    rules = ContentRules(schema("talk", kind="array"), roles)
+    records: list[Any] = [{"talk": one} for one in given_talks]
+    # A record without a list has all of them looked at closely.
+    assert rules.check(records) == rules.check([*records, {}])

@@ -1,0 +1,28 @@
+"""The runner of a flow is chosen where the flow runs, when it starts."""
+
+import sys
+
+import pytest
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect_dask.task_runners import DaskTaskRunner
+
+from datasynth.flows.runners import ChosenRunner
+from datasynth.schemas.errors import InputError
+
+
+def test_it_is_threads_unless_something_else_is_named() -> None:
+    assert type(ChosenRunner().duplicate()) is ThreadPoolTaskRunner
+
+
+def test_it_is_decided_when_the_flow_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = ChosenRunner()
+    monkeypatch.setenv("DATASYNTH_TASK_RUNNER", "dask")
+    monkeypatch.setenv("DATASYNTH_SCHEDULER", "tcp://127.0.0.1:1")
+    assert runner.duplicate() == DaskTaskRunner(address="tcp://127.0.0.1:1")
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASYNTH_TASK_RUNNER", "ray")
+    assert "prefect_ray" not in sys.modules
+    with pytest.raises(InputError, match=r"datasynth\[ray\]"):
+        ChosenRunner().duplicate()
