@@ -30,11 +30,14 @@ class ModelEndpoint(EndpointFields, Block):
     _block_type_slug = ENDPOINT
     _logo_url = HttpUrl(f"{LOGOS}/webhook.png")
     _description = "A language model at an address, with its key, prices and limits, for runs of DataSynth to name."
+    # Python, for of any other block of code the Prefect UI shows an empty box.
     _code_example = """\
-        Name it in the field Endpoint of a run's form, in settings, or on the command line:
+        ```python
+        # In the form of a run: its name in the field Endpoint.
+        # On the command line: datasynth generate ANALYSIS_DIR --endpoint NAME
+        from datasynth import SynthEngine
 
-        ```
-        datasynth generate ANALYSIS_DIR --endpoint NAME
+        SynthEngine(endpoint="NAME").generate(analysis_dir="ANALYSIS_DIR", target_count=100)
         ```"""
 
 
@@ -45,10 +48,12 @@ class DatasetStore(StoreFields, Block):
     _logo_url = HttpUrl(f"{LOGOS}/filesystem.png")
     _description = "Where DataSynth keeps data sets: a folder or an S3 address, with the keys to it if it has its own."
     _code_example = """\
-        Name it in the field Store of a run's form, in settings, or on the command line:
+        ```python
+        # In the form of a run: block:NAME in the field Store.
+        # On the command line: datasynth generate ANALYSIS_DIR --store block:NAME
+        from datasynth import SynthEngine
 
-        ```
-        datasynth generate ANALYSIS_DIR --store block:NAME
+        SynthEngine(store="block:NAME").generate(analysis_dir="ANALYSIS_DIR", target_count=100)
         ```"""
 
 
@@ -59,10 +64,13 @@ class InstructionTemplate(TemplateFields, Block):
     _logo_url = HttpUrl(f"{LOGOS}/email.png")
     _description = "Instructions for a model with {{variables}}, for runs of DataSynth to name in place of guidelines."
     _code_example = """\
-        Name it in the field Instruction template of a run's form and give a value for each variable, or:
+        ```python
+        # In the form of a run: its name in the field Instruction template, and a value for each variable below it.
+        # On the command line: datasynth generate ANALYSIS_DIR --template NAME --template-value role=teller
+        from datasynth import SynthEngine
 
-        ```
-        datasynth generate ANALYSIS_DIR --template NAME --template-value role=teller
+        engine = SynthEngine(template="NAME", template_values={"role": "teller"})
+        engine.generate(analysis_dir="ANALYSIS_DIR", target_count=100)
         ```"""
 
 

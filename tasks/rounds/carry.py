@@ -11,9 +11,10 @@ import polars as pl
 from datasynth.schemas.frames import Rejected
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.dedup.contamination import decontamination_of
 from datasynth.tasks.dedup.index import index_for
 from datasynth.tasks.report.parts import record_parquet, rejected_parquet
-from datasynth.tasks.rounds.commit import REJECTED, refused, stored_schema
+from datasynth.tasks.rounds.commit import REJECTED, contaminated_detail, refused, stored_schema
 from datasynth.tasks.rounds.runs import Run, index_name, part_path, record_id
 from datasynth.tasks.validate.validator import accept_all, judge
 
@@ -38,8 +39,10 @@ def carry_over(
     judged = judge(candidates, schema, detection) if settings.validate_records else accept_all(candidates)
     good = judged.filter(pl.col("reason").is_null())
     bad = judged.filter(pl.col("reason").is_not_null()).to_dicts()
-    if bad:
+    good, tested = _untested(run, settings, good)
+    if bad or tested:
         rows = [refused(row, "validate", row["reason"], row["field"], row["detail"]) for row in bad]
+        rows = sorted(rows + tested, key=lambda row: row["position"])
         part = rejected_parquet(Rejected.validate(pl.DataFrame(rows, schema=REJECTED)))
         run.folder.write(part_path("rejected", 0), part)
     if len(good):
@@ -54,6 +57,20 @@ def carry_over(
     run.card = run.card.model_copy(update={"carried_over": len(good)})
     run.save_card()
     return len(good)
+
+
+def _untested(run: Run, settings: SynthesisSettings, good: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """Those of `good` that repeat no item of an evaluation set, and the others as rejected."""
+    items = decontamination_of(settings.decontaminate, run.card.evaluation)
+    if items is None:
+        return good, []
+    overlaps = items.overlaps([orjson.loads(record) for record in good["record"]])
+    tested = [
+        refused(row, "dedup", "contaminated", None, contaminated_detail(overlap))
+        for row, overlap in zip(good.to_dicts(), overlaps, strict=True)
+        if overlap is not None
+    ]
+    return good.filter(pl.Series([overlap is None for overlap in overlaps], dtype=pl.Boolean)), tested
 
 
 def _lineage(run: Run, n: int, position: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.report import Counts, Judging, RoundOutcome, Spend, StopReason
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.dedup.contamination import decontamination_of
+from datasynth.tasks.dedup.contamination import Overlap, decontamination_of
 from datasynth.tasks.dedup.index import Match, Shared, index_for, views_for
 from datasynth.tasks.report.parts import (
     LINEAGE_COLUMN,
@@ -208,7 +208,7 @@ class RoundCommitter:
             if overlap is None:
                 kept.append(one)
             else:
-                detail = f"{overlap.share:.3f} of {overlap.item} in {overlap.path}"
+                detail = contaminated_detail(overlap)
                 sorted_.rejected.append(refused(rows[one[0]], "dedup", "contaminated", None, detail))
         return kept
 
@@ -295,6 +295,11 @@ class RoundCommitter:
             limit=harvest.limit or (self.semantic.limit if self.semantic else None),
             trouble=harvest.trouble,
         )
+
+
+def contaminated_detail(overlap: Overlap) -> str:
+    """Which item of which set a record repeats, for people."""
+    return f"{overlap.share:.3f} of {overlap.item} in {overlap.path}"
 
 
 def semantic_refusal(found: Neighbour | Uncompared) -> tuple[str, str]:

@@ -1,168 +1,109 @@
 """A real browser for tests: Debian's Chromium without a window, and what a person does with a page in it.
 
-Things are found by what a person reads: the label of a field, the words on a button, a tab, a link.
+Things are found by what a person reads: the label of a field, the words on a button, a tab, a link. Whatever is looked
+for is waited for. While the browser is open its event loop runs in this thread, so no flow can.
 """
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal
 
 import pytest
-from selenium.common.exceptions import TimeoutException, WebDriverException
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
+from playwright.sync_api import Error, Locator, Page, expect, sync_playwright
 
 PATIENCE_SECONDS = 120
-KINDS = {
-    "button": "self::button",
-    "link": "self::a",
-    "tab": "@role='tab'",
-    "menu item": "@role='menuitem'",
-    "option": "@role='option'",
-}
-Found = TypeVar("Found")
+Kind = Literal["button", "link", "menuitem", "option", "tab"]
 
 
-class Page:
-    """What stands in the browser; everything is waited for."""
+class Reader:
+    """A person in front of the browser."""
 
-    def __init__(self, driver: Chrome, url: str) -> None:
-        self.driver = driver
-        self._url = url
+    def __init__(self, page: Page) -> None:
+        self.page = page
 
     def open(self, path: str) -> None:
-        self.driver.get(self._url + path)
+        self.page.goto(path, wait_until="commit")
 
-    def text(self) -> str:
-        """All that can be read."""
-        return self.driver.find_element(By.TAG_NAME, "body").text
-
-    def until(self, what: Callable[[], Found], wanted: str, patience: float = PATIENCE_SECONDS) -> Found:
-        """What `what` gives once it gives something; the page may change under it."""
-
-        def tried(_: Chrome) -> Found:
-            return what()
-
-        waiting = WebDriverWait(self.driver, patience, ignored_exceptions=(WebDriverException,))
-        try:
-            return waiting.until(tried)
-        except TimeoutException as error:
-            raise AssertionError(f"the page has no {wanted}") from error
-
-    def shows(self, *words: str, patience: float = PATIENCE_SECONDS) -> str:
-        """The page's text once all `words` stand in it, in whatever order."""
-
-        def read() -> str | None:
-            text = self.text()
-            return text if all(one in text for one in words) else None
-
-        return self.until(read, f"text {words}", patience) or ""
-
-    def press(self, name: str, kind: str = "button", *, part: bool = False) -> None:
-        """Clicks the first button, link, tab, menu item or option that is called `name`, or so in `part`."""
-        called = f"contains(., {quoted(name)})" if part else f"normalize-space(.)={quoted(name)}"
-        path = f"//*[{KINDS[kind]}][{called}]"
-
-        def pressed() -> bool:
-            self.driver.find_element(By.XPATH, path).click()
-            return True
-
-        self.until(pressed, f"{kind} {name!r}")
+    def press(self, name: str | re.Pattern[str], kind: Kind = "button") -> None:
+        """Clicks the first thing of its kind that is called `name`."""
+        self.page.get_by_role(kind, name=name, exact=True).first.click()
 
     def follow(self, address: str) -> None:
         """Clicks the first link to an address that has `address` in it, where the words on it say nothing."""
+        self.page.locator(f'a[href*="{address}"]').first.click()
 
-        def followed() -> bool:
-            self.driver.find_element(By.CSS_SELECTOR, f'a[href*="{address}"]').click()
-            return True
-
-        self.until(followed, f"link to {address}")
-
-    def field(self, label: str) -> WebElement:
+    def field(self, label: str) -> Locator:
         """The input whose label begins with `label`."""
-
-        def labelled() -> WebElement:
-            found = self.driver.find_element(By.XPATH, f"//label[starts-with(normalize-space(.), {quoted(label)})]")
-            return self.driver.find_element(By.ID, found.get_attribute("for") or "")
-
-        return self.until(labelled, f"field {label!r}")
+        named = self.page.locator("label").filter(has_text=re.compile(f"^{re.escape(label)}")).first
+        # Not `get_by_label`: the lists have another name of their own, which takes the label's place.
+        return self.page.locator(f'[id="{named.get_attribute("for")}"]')
 
     def fill(self, label: str, text: str) -> None:
-        """Types `text` in place of what stands in a field."""
-        self.field(label).send_keys(Keys.CONTROL, "a")
-        self.field(label).send_keys(text)
+        self.field(label).fill(text)
 
     def choose(self, label: str, option: str) -> None:
         """Picks an option of a field's list."""
         self.field(label).click()
         self.press(option, "option")
 
+    def shows(self, *words: str) -> str:
+        """The page's text once all `words` stand in it."""
+        body = self.page.locator("body")
+        for one in words:
+            expect(body).to_contain_text(one, use_inner_text=True)
+        return body.inner_text()
+
     def one_of(self, *names: str, patience: float) -> str:
         """Which of `names` is the first to stand alone in a part of the page."""
+        found = self.page.get_by_text(re.compile(f"^({'|'.join(names)})$")).first
+        found.wait_for(timeout=patience * 1000)
+        return found.inner_text()
 
-        def standing() -> str | None:
-            return next((name for name in names if self._stands(name)), None)
-
-        return self.until(standing, f"state {names}", patience) or ""
-
-    def _stands(self, name: str) -> bool:
-        parts = self.driver.find_elements(By.XPATH, f"//*[text()[normalize-space(.)={quoted(name)}]]")
-        return any(part.is_displayed() for part in parts)
+    def gone(self, words: str) -> None:
+        """Returns once nothing of the page is called `words` any more."""
+        expect(self.page.get_by_text(words, exact=True)).to_have_count(0)
 
     def count(self, css: str) -> int:
         """How many elements there are."""
-        return len(self.driver.find_elements(By.CSS_SELECTOR, css))
+        return self.page.locator(css).count()
 
     def stood(self, picture: Path) -> str:
         """Where the page stands, for whoever reads of a failure."""
         try:
-            self.driver.save_screenshot(str(picture))
-            return f"The page stood at {self.driver.current_url} (picture: {picture}):\n{self.text()}"
-        except WebDriverException as error:
-            return f"The browser no longer answers: {error.msg}"
+            self.page.screenshot(path=picture)
+            text = self.page.locator("body").inner_text()
+        except Error as error:
+            return f"The browser no longer answers: {error.message}"
+        return f"The page stood at {self.page.url} (picture: {picture}):\n{text}"
 
 
 @contextmanager
-def browsing(url: str, home: Path) -> Iterator[Page]:
+def browsing(url: str, home: Path) -> Iterator[Reader]:
     """A browser for the pages of `url`; what fails in the block says where the page stood."""
-    chromium, driver = binaries()
-    options = ChromeOptions()
-    options.binary_location = chromium
-    # The sandbox refuses to be root's; /dev/shm is small in containers.
-    for argument in ("--headless=new", "--window-size=1400,1000", "--lang=en-US", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")
-    with Chrome(options=options, service=Service(driver)) as opened:
-        page = Page(opened, url)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), chromium_sandbox=os.geteuid() != 0)
+        page = browser.new_page(base_url=url, locale="en-US", viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
+        expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+        reader = Reader(page)
         try:
-            yield page
-        except Exception as error:
-            error.add_note(page.stood(home / "page.png"))
+            yield reader
+        except (AssertionError, Error) as error:
+            error.add_note(reader.stood(home / "page.png"))
             raise
+        finally:
+            browser.close()
 
 
-def binaries() -> tuple[str, str]:
-    """Chromium and its driver; without them the test is skipped, in CI it fails."""
-    return _binary("chromium"), _binary("chromedriver")
-
-
-def _binary(name: str) -> str:
-    if found := shutil.which(name):
+def chromium() -> str:
+    """Debian's browser; without it the test is skipped, in CI it fails."""
+    if found := shutil.which("chromium"):
         return found
-    missing = f"No {name} here: apt-get install chromium chromium-driver"
+    missing = "No browser here: apt-get install chromium"
     if os.environ.get("CI"):
         pytest.fail(f"{missing}; .ci/run does.")
     pytest.skip(missing)
-
-
-def quoted(text: str) -> str:
-    """`text` as a string of XPath, which has no escapes."""
-    return f'"{text}"' if '"' not in text else f"'{text}'"

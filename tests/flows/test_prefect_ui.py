@@ -4,13 +4,14 @@ It takes a minute and more, for four processes import Prefect one after the othe
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import Page, binaries, browsing
-from deployed import artifacts_of, executed, state_of, synthesis_run
+from browser import Reader, browsing, chromium
+from deployed import artifacts_of, executed, synthesis_run
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from team import prefect_server, team_at, working
@@ -29,7 +30,7 @@ INJECTED = 'img[src="x"], a[href^="javascript"], a[href*="evil.example"], td b'
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prefect server with its UI, which the session's server does not serve."""
-    binaries()
+    chromium()
     with prefect_server(tmp_path_factory.mktemp("ui"), **UI) as url:
         yield url
 
@@ -46,58 +47,62 @@ def test_a_run_is_started_from_the_form_and_watched_and_its_report_is_there(
     analysis = shutil.copytree(examples / "support_zh", tmp_path / "support_zh")
     team = team_at(api, tmp_path, DATASYNTH_STORE=str(tmp_path / "store"))
     team.datasynth("deploy")
-    with working(team, tmp_path / "worker.log") as worker, browsing(api.removesuffix("/api"), tmp_path) as page:
-        page.open("/")
-        page.press("Deployments", "link")
-        page.press("synthesize", "link")
-        page.press("Run")
-        page.press("Custom run", "menu item")
-        page.fill("DataRecipe analysis", str(analysis))
-        page.fill("Records wanted", str(COUNT))
-        page.choose("Provider", "simulated")
-        page.press("Submit")
-        page.press("View run", part=True)
-        ended = page.one_of("Completed", "Failed", "Crashed", patience=FINISH_SECONDS)
+    with working(team, tmp_path / "worker.log") as worker, browsing(api.removesuffix("/api"), tmp_path) as reader:
+        reader.open("/")
+        reader.press("Deployments", "link")
+        reader.press("synthesize", "link")
+        reader.press("Run")
+        reader.press("Custom run", "menuitem")
+        reader.fill("DataRecipe analysis", str(analysis))
+        reader.fill("Records wanted", str(COUNT))
+        reader.choose("Provider", "simulated")
+        reader.press("Submit")
+        reader.press("View run")
+        ended = reader.one_of("Completed", "Failed", "Crashed", patience=FINISH_SECONDS)
         assert ended == "Completed", worker.said()
-        page.shows(f"support_zh · {COUNT} · simulated")
-        page.press("Task Runs", "tab")
-        page.shows("load", "generate shard 1/1", "validate round 1", "dedup round 1", "report")
-        page.press("Artifacts", "tab")
-        page.press("-report", "link", part=True)
-        page.follow("/artifacts/artifact/")
-        page.shows(f"All {COUNT} records made.", "From asked to accepted", "Where things are")
+        reader.shows(f"support_zh · {COUNT} · simulated")
+        reader.press("Task Runs", "tab")
+        reader.shows("load", "generate", "validate round 1", "dedup round 1", "report")
+        open_artifact(reader, "report")
+        reader.shows(f"All {COUNT} records made.", "From asked to accepted", "Where things are")
     assert len(list((tmp_path / "store").glob("*/runs/*/manifest.json"))) == 1
 
 
-def test_what_seeds_and_models_wrote_is_read_as_text_by_who_says_yes_in_the_page(
+def test_who_is_asked_in_the_page_reads_hostile_records_as_text_and_says_yes(
     api: str, client: SyncPrefectClient, settings_for: Callable[..., SynthesisSettings], tmp_path: Path, examples: Path
 ) -> None:
     analysis = hostile(shutil.copytree(examples / "support_zh", tmp_path / "support_zh"))
     changes = {"analysis_dir": str(analysis), "approve_over": 0.0, "input_price": 1.0, "output_price": 4.0}
     run = synthesis_run(client, settings_for(target_count=COUNT, **changes))
     assert executed(client, run) is None
-    with browsing(api.removesuffix("/api"), tmp_path) as page:
-        page.open(f"/v2/runs/flow-run/{run.id}")
-        page.press("Artifacts", "tab")
-        page.press("-approval", "link", part=True)
-        page.follow("/artifacts/artifact/")
-        shown = page.shows("May this run go on?", "10 records of the pilot", f"All {COUNT} records should cost about")
+    address = f"/v2/runs/flow-run/{run.id}"
+    with browsing(api.removesuffix("/api"), tmp_path) as reader:
+        reader.open(address)
+        open_artifact(reader, "approval")
+        shown = reader.shows("May this run go on?", "10 records of the pilot", f"All {COUNT} records should cost about")
         assert "<img src=x onerror=" in shown
-        assert harmless(page)
+        assert harmless(reader)
+        reader.open(address)
+        reader.press("Open menu")
+        reader.press("Resume", "menuitem")
+        reader.choose("May the run go on?", "yes")
+        reader.fill("Budget for the whole run", "7.5")
+        reader.press("Resume")
+        reader.gone("Suspended")
 
-        page.open(f"/v2/runs/flow-run/{run.id}")
-        page.press("Open menu")
-        page.press("Resume", "menu item")
-        page.choose("May the run go on?", "yes")
-        page.fill("Budget for the whole run", "7.5")
-        page.press("Resume")
-        page.until(lambda: state_of(client, run).name != "Suspended", "run that goes on")
-        report = executed(client, run)
-        assert report.settings["max_cost"] == 7.5
+    assert executed(client, run).settings["max_cost"] == 7.5
+    with browsing(api.removesuffix("/api"), tmp_path) as reader:
         for kind, artifact in artifacts_of(client, run).items():
-            page.open(f"/v2/artifacts/artifact/{artifact.id}")
-            page.shows(f"-{kind}", "Show Raw Data")
-            assert harmless(page), kind
+            reader.open(f"/v2/artifacts/artifact/{artifact.id}")
+            reader.shows(f"-{kind}", "Show Raw Data")
+            assert harmless(reader), kind
+
+
+def open_artifact(reader: Reader, kind: str) -> None:
+    """From the page of a run; the link to an artifact's content bears the first digits of its id."""
+    reader.press("Artifacts", "tab")
+    reader.press(re.compile(f"-{kind}"), "link")
+    reader.follow("/artifacts/artifact/")
 
 
 def hostile(analysis: Path) -> Path:
@@ -111,6 +116,6 @@ def hostile(analysis: Path) -> Path:
     return analysis
 
 
-def harmless(page: Page) -> bool:
+def harmless(reader: Reader) -> bool:
     """Nothing of `HOSTILE` became a part of the page or ran in it."""
-    return not page.count(INJECTED) and page.driver.title != "owned"
+    return not reader.count(INJECTED) and reader.page.title() != "owned"

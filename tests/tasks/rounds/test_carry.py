@@ -1,8 +1,10 @@
 """Records of an output file become part 0 of a new run."""
 
 import uuid
+from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 import pytest
 
@@ -99,3 +101,16 @@ def test_carrying_over_again_after_a_crash_gives_the_same_bytes() -> None:
     before = [run.folder.read(f"{kind}/part-00000.parquet") for kind in ("data", "rejected")]
     carry_over(run, RECIPE, DETECTION, options, [*GOOD, {"text": 1}])
     assert [run.folder.read(f"{kind}/part-00000.parquet") for kind in ("data", "rejected")] == before
+
+
+def test_what_repeats_an_item_of_an_evaluation_set_is_not_taken_over(tmp_path: Path) -> None:
+    items = tmp_path / "test.json"
+    items.write_bytes(orjson.dumps([{"id": "q-7", "question": GOOD[1]["text"]}]))
+    run, options, kept = carried([*GOOD, {"text": "no n"}], decontaminate=(str(items),))
+    assert kept == 1
+    assert read_records(read_part(run.folder.read("data/part-00000.parquet")), stored_schema(RECIPE, options)) == [
+        GOOD[0]
+    ]
+    refused = pl.read_parquet(run.folder.read("rejected/part-00000.parquet"))
+    assert refused["reason"].to_list() == ["contaminated", "required"]
+    assert refused["detail"][0].endswith(f"of q-7 in {items}")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasynth.schemas.record import Field, JsonType, RecordSchema
@@ -187,6 +187,7 @@ MESSAGES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(MESSAGES, max_size=6), st.booleans())
 def test_a_glance_at_a_conversation_clears_none_in_which_a_check_finds_something(given_talks, opens):
     roles = {"conversation": "talk"} if opens else {"chosen": "talk"}
