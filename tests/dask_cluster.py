@@ -12,6 +12,8 @@ from s3_server import free_port
 
 START_LIMIT = 180
 """Seconds for imports, beside other tests on two cores."""
+PATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "180s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "180s"}
+"""Environment of all who take part: a machine that is busy is not a connection that is lost."""
 
 
 @dataclass
@@ -58,4 +60,6 @@ def serve_dask(home: Path, environment: Mapping[str, str]) -> Iterator[DaskClust
 
 
 def _quietly(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, env={**os.environ, **PATIENT, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )

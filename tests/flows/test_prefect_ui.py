@@ -92,8 +92,9 @@ def test_who_is_asked_in_the_page_reads_hostile_records_as_text_and_says_yes(
 
     assert executed(client, run).settings["max_cost"] == 7.5
     with browsing(api.removesuffix("/api"), tmp_path) as reader:
-        for kind, artifact in artifacts_of(client, run).items():
-            reader.open(f"/v2/artifacts/artifact/{artifact.id}")
+        for kind in artifacts_of(client, run):
+            reader.open(address)
+            open_artifact(reader, kind)
             reader.shows(f"-{kind}", "Show Raw Data")
             assert harmless(reader), kind
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dask_cluster import DaskCluster, serve_dask
+from dask_cluster import PATIENT, DaskCluster, serve_dask
 from processes import CONCURRENCY, COUNT, RUN, Start, await_replies, finished
 from redis_server import RedisServer, serve_redis
 from s3_server import S3
@@ -35,7 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, s3: S3, prefect_api: str) 
 def shared(s3: S3, redis: RedisServer, cluster: DaskCluster) -> dict[str, str]:
     """The environment of a flow on the cluster."""
     runner = {"DATASYNTH_TASK_RUNNER": "dask", "DATASYNTH_SCHEDULER": cluster.address}
-    return s3.environment | runner | {PASSWORD_VARIABLE: redis.password}
+    return s3.environment | PATIENT | runner | {PASSWORD_VARIABLE: redis.password}
 
 
 def test_a_worker_that_is_killed_costs_no_record_and_no_more_than_its_calls_in_flight(
