@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from datasynth.schemas.messages import Message
+from datasynth.schemas.messages import Message, say
 from datasynth.schemas.record import content_digest
 from datasynth.schemas.report import RoundOutcome, RunReport
 from datasynth.tasks.report import live
@@ -85,23 +85,25 @@ class LiveArtifacts:
         rows = live.count_rows(done.counts, done.spend, settings.language)
         simulated = any(outcome.simulated for outcome in outcomes)
         records = live.records_markdown(self._newest(outcomes, NEWEST), settings.language, simulated=simulated)
+        get_run_logger().info("%s", line.text(settings.language))
         return {
             "progress": self._update(round(100 * min(1, total / card.target), 1), line),
             "counts": self._update(json.dumps(rows, ensure_ascii=False), line),
-            "newest": self._update(records),
+            "newest": self._update(records, say("The newest records.")),
         }
 
     def _question(self, question: Question, outcomes: Sequence[RoundOutcome], most: int) -> Shown:
         records = self._newest(outcomes, most)
-        return {"approval": self._update(question_markdown(question, records, self._job.settings.language))}
+        words = question_markdown(question, records, self._job.settings.language)
+        return {"approval": self._update(words, say("May this run go on?"))}
 
     def _end(self, report: RunReport) -> Shown:
         language = self._job.settings.language
         coverage = live.coverage_markdown(report, language)
         return {
-            "report": self._update(live.report_markdown(report, language)),
-            "files": self._update(live.places_markdown(report, language)),
-            "coverage": self._update(coverage) if coverage else None,
+            "report": self._update(live.report_markdown(report, language), say("What was made, lost and spent.")),
+            "files": self._update(live.places_markdown(report, language), say("Where data and reports are.")),
+            "coverage": self._update(coverage, say("How evenly the space is filled.")) if coverage else None,
         }
 
     def _newest(self, outcomes: Sequence[RoundOutcome], most: int) -> list[dict[str, Any]]:
@@ -109,10 +111,10 @@ class LiveArtifacts:
         schema = stored_schema(self._job.recipe, self._job.settings)
         return live.newest_records(self._job.run.folder, parts, schema, most)
 
-    def _update(self, data: Any, line: Message | None = None) -> ArtifactUpdate:
-        """An artifact's content; its description is Markdown too."""
+    def _update(self, data: Any, line: Message) -> ArtifactUpdate:
+        """An artifact's content; its description is Markdown too, and its cards show the beginning."""
         run = f"{self._job.card.dataset} · {self._job.card.run_id}"
-        words = f"{line.text(self._job.settings.language)} {run}" if line else run
+        words = f"{line.text(self._job.settings.language)} {run}"
         return ArtifactUpdate(data=data, description=live.unlinked(plain(words)))
 
     def _try(self, made: Any, *facts: Any) -> None:

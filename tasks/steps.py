@@ -86,7 +86,14 @@ class JudgedRound:
     """Path of the frame `Scores`, where records are judged."""
 
 
-@task(name="load recipe", cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=2, retry_condition_fn=_may_pass)
+@task(
+    name="load recipe",
+    task_run_name="load recipe",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=2,
+    retry_condition_fn=_may_pass,
+)
 def load(settings: SynthesisSettings) -> Recipe:
     """Reads the source; never cached, for what it reads may have changed. So may the blocks, until now."""
     forget_blocks()
@@ -97,13 +104,18 @@ def _detect_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str:
     return content_digest(["detect", CODE, parameters["recipe"].fingerprint, parameters["settings"].data_type])
 
 
-@task(name="detect", cache_key_fn=_detect_key, persist_result=True)
+@task(name="detect", task_run_name="detect", cache_key_fn=_detect_key, persist_result=True)
 def detect(recipe: Recipe, settings: SynthesisSettings) -> Detection:
     """Decides what kind of data the recipe is for."""
     return detect_kind(recipe.record_schema, recipe.seeds, settings.data_type)
 
 
-@task(name="prompt", task_run_name="prompt shard {plan.number}/{plan.of}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="prompt",
+    task_run_name="prompt shard {plan.number}/{plan.of}, round {plan.round}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def prompt(plan: ShardPlan, job: Job) -> Shard:
     """Writes the prompts of a shard; not cached: it is quicker than looking up, and prompts stay out of results."""
     return shard_of(plan, job)
@@ -125,7 +137,7 @@ def _shard_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | No
 
 @task(
     name="generate",
-    task_run_name="generate shard {shard.number}/{shard.of}",
+    task_run_name="generate shard {shard.number}/{shard.of}, round {shard.round}",
     tags=["llm"],
     cache_key_fn=_shard_key,
     persist_result=True,
@@ -257,7 +269,14 @@ def take_out_duplicates(dataset: Store, found: DedupReport) -> DedupReport:
     return found.model_copy(update={"dry_run": False})
 
 
-@task(name="report", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=_may_pass)
+@task(
+    name="report",
+    task_run_name="report",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=RETRIES,
+    retry_condition_fn=_may_pass,
+)
 def report(job: Job, stopped_by: StopReason, explanation: Message, started: float) -> RunReport:
     """Writes the report, the files that sibling tools read and, last of all, the manifest."""
     with_estimate(job)  # a head start that broke off may have left none

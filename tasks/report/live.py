@@ -47,7 +47,7 @@ def unlinked(markdown: str) -> str:
 def progress_line(total: int, target: int, rounds: int, spend: Spend, budget: float | None) -> Message:
     """How far a run is, in a sentence."""
     return say(
-        "{total} of {target} records after {rounds} rounds; cost {cost}, budget {budget}.",
+        "{total} of {target} records, rounds so far: {rounds}; cost {cost}, budget {budget}.",
         total=f"{total:,}",
         target=f"{target:,}",
         rounds=f"{rounds:,}",

@@ -36,7 +36,7 @@ def test_a_deployed_run_has_one_artifact_of_each_kind_and_goes_on_under_the_same
     shown = artifacts_of(client, first)
     assert shown.keys() == KINDS
     assert shown["progress"].data == 100
-    assert "20 of 20 records after 2 rounds" in shown["progress"].description
+    assert "20 of 20 records, rounds so far: 2" in shown["progress"].description
     rows = json.loads(shown["counts"].data)
     assert rows[-1]["Number"] == str(report.counts.accepted)
     assert shown["newest"].data.count("| `instruction` |") == 5

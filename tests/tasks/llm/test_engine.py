@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -167,7 +167,7 @@ async def test_what_does_not_pass_is_given_up_after_the_retries_and_says_why(end
     endpoint.set(rate_500=1.0)
     async with engine_at(endpoint, new_store(), max_retries=2) as engine:
         receipt = await engine.run_shard(shard(3))
-        assert engine.journal.spend().possible_calls == 0
+        assert cast(Journal, engine.journal).spend().possible_calls == 0
     assert [(r.reply, r.miss, r.detail[:4]) for r in receipt.results] == [(None, "server_error", "500:")] * 3
     assert endpoint.stats()["requests"] == 9
 
@@ -176,7 +176,7 @@ async def test_lost_connections_count_as_possibly_billed(endpoint: SimulatedServ
     endpoint.set(rate_reset=1.0)
     async with engine_at(endpoint, new_store(), max_retries=1, input_price=1, output_price=1) as engine:
         receipt = await engine.run_shard(shard(2))
-        spend = engine.journal.spend()
+        spend = cast(Journal, engine.journal).spend()
         assert spend.possible_calls == engine.budget.calls == 4
         assert spend.possible_usd == pytest.approx(float(engine.budget.cost))
         assert spend.possible_usd > 0
@@ -187,7 +187,7 @@ async def test_a_hanging_call_ends_at_the_time_limit_of_a_call(endpoint: Simulat
     endpoint.set(rate_hang=1.0)
     async with engine_at(endpoint, new_store(), request_timeout=0.05, max_retries=0) as engine:
         assert (await engine.run_shard(shard(1))).results[0].miss == "timeout"
-        assert engine.journal.spend().possible_calls == 1
+        assert cast(Journal, engine.journal).spend().possible_calls == 1
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -285,7 +285,7 @@ async def test_a_shard_cancelled_before_its_calls_left_leaves_all_room_to_others
         receipt = await asyncio.wait_for(engine.run_shard(shard(8)), 30)
         assert sum(result.reply is not None for result in receipt.results) == 4 - spent
         await engine.journal.flush()
-        assert engine.journal.abandoned() == ()
+        assert cast(Journal, engine.journal).abandoned() == ()
 
 
 async def test_the_time_limit_ends_calls_that_have_not_left(endpoint: SimulatedServer) -> None:
