@@ -52,7 +52,7 @@ $(REDIS): $(READY) tests/redis.txt
 	@touch $@
 
 test: lint $(RCLONE) $(REDIS)
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # No index address may enter the file, so that it serves on any mirror.
 lock: $(READY)

@@ -4,16 +4,14 @@ from typing import Annotated
 
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
-from pydantic import Field
 
+from datasynth.schemas.form import parameter
 from datasynth.schemas.removal import DedupReport
 from datasynth.tasks.rounds.deduplicating import data_sets_at
 from datasynth.tasks.steps import compare_runs, take_out_duplicates
 
-Url = Annotated[
-    str, Field(title="Data set", description="Its folder or s3:// address in the store; or a store, for all in it.")
-]
-DryRun = Annotated[bool, Field(title="Only look", description="Say what would be taken out, and change nothing.")]
+Url = Annotated[str, parameter("Data set", "Its folder or s3:// address in the store; or a store, for all in it.")]
+DryRun = Annotated[bool, parameter("Only look", "Say what would be taken out, and change nothing.")]
 
 
 def _run_name() -> str:

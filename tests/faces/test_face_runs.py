@@ -14,7 +14,6 @@ import pytest
 
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = pytest.mark.xdist_group("prefect")
 SECRET = "sk-this-is-the-secret-0123456789"
 API = """
 import dataclasses, json, sys

@@ -19,7 +19,7 @@ from datasynth.schemas.report import RunReport
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 TARGET = 30
 Settings = Callable[..., SynthesisSettings]
 

@@ -16,7 +16,6 @@ from s3_server import free_port
 from datasynth.schemas.errors import DataSynthError
 from datasynth.schemas.settings import SynthesisSettings
 
-pytestmark = pytest.mark.xdist_group("prefect")
 KINDS = {"progress", "counts", "newest", "report", "files", "coverage"}
 Settings = Callable[..., SynthesisSettings]
 

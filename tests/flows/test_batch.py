@@ -21,7 +21,6 @@ from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.rounds.estimate import estimate_run, estimate_without_recipe
 from datasynth.tasks.sources.recipes import read_recipe
 
-pytestmark = pytest.mark.xdist_group("prefect")
 Run = Callable[..., RunReport]
 
 

@@ -29,7 +29,6 @@ from datasynth.tasks.rounds.runs import RunCard
 from datasynth.tasks.sources.recipes import read_recipe
 from datasynth.tasks.storage.store import Store
 
-pytestmark = pytest.mark.xdist_group("prefect")
 KEY = "sk-of-the-block-4f1a6c"
 Run = Callable[..., RunReport]
 PLACE: dict[str, Any] = {"provider": "anthropic", "base_url": None, "model": None}

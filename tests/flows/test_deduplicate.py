@@ -21,7 +21,7 @@ from datasynth.tasks.rounds.stored import part_names, read_frames
 from datasynth.tasks.sources.recipes import read_recipe
 
 # Three whole runs.
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def parts(home: Path, run_id: str) -> list[pl.DataFrame]:

@@ -23,7 +23,7 @@ from datasynth.schemas.errors import InputError
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.sources.discovery import analysis_at
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 COUNT = 30
 
 

@@ -12,7 +12,6 @@ from processes import CONCURRENCY, RUN, Start, await_replies, finished, parts
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = pytest.mark.xdist_group("prefect")
 Run = Callable[..., RunReport]
 ROUND_ONE = 40
 """Calls that write the first round of a process's run: 120 records, three a call."""

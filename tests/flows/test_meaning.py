@@ -11,7 +11,6 @@ from outcomes import adds_up
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = pytest.mark.xdist_group("prefect")
 Run = Callable[..., RunReport]
 
 

@@ -19,9 +19,9 @@ from s3_server import S3
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 # A dozen whole runs, one after another.
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
-MIXES = int(os.environ.get("DATASYNTH_MIXES", "2"))
+MIXES = int(os.environ.get("DATASYNTH_MIXES", "1"))
 TIMES = settings(
     max_examples=MIXES,
     deadline=None,

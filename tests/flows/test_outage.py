@@ -13,7 +13,6 @@ from s3_server import free_port
 
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = pytest.mark.xdist_group("prefect")
 AWAY = 15
 """Seconds without an API, to which the time that a new server takes to start is added."""
 

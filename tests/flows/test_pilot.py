@@ -7,8 +7,6 @@ import pytest
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 @pytest.mark.parametrize("example", ["support_zh", "preference_en"])
 def test_five_calls_foretell_the_bill_within_a_tenth(

@@ -18,7 +18,7 @@ from team import Team, awaited, ended_run, prefect_server, runs_of, team_at, wor
 from datasynth.flows.deployment_file import deployment_file
 from datasynth.tasks.sources.discovery import analysis_at
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 COUNT = 30
 STORE, ANALYSES = "s3://bucket/postgres/store", "s3://bucket/postgres/analyses"
 

@@ -18,7 +18,7 @@ from team import prefect_server, team_at, working
 
 from datasynth.schemas.settings import SynthesisSettings
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 COUNT = 20
 FINISH_SECONDS = 300
 UI = {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}

@@ -11,7 +11,7 @@ from s3_server import S3
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 # Seven whole runs, one after another.
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_a_run_killed_again_and_again_pays_nothing_twice_and_ends_with_the_same_bytes(

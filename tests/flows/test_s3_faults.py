@@ -19,7 +19,7 @@ from datasynth.schemas.report import RunReport
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.storage.store import Store
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 PART = bytes(range(256)) * 40_000
 """10 MB: more than any buffer on the way."""
 

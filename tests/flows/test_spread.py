@@ -15,7 +15,7 @@ from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.rounds.listing import find_run
 
 # Each worker, like each run, is a process that imports Prefect.
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")

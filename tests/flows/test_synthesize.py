@@ -19,7 +19,6 @@ from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.sources.recipes import read_recipe
 from datasynth.tasks.validate.validator import RecordValidator
 
-pytestmark = pytest.mark.xdist_group("prefect")
 Run = Callable[..., RunReport]
 
 

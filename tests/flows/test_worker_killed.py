@@ -16,7 +16,7 @@ from team import Team, awaited, states_of, team_at, working
 from datasynth.flows.deployment_file import deployment_file
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 COUNT, CONCURRENCY = 60, 4
 BY_HAND = "synthesize/synthesize"
 

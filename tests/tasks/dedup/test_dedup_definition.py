@@ -48,7 +48,8 @@ def kind(text: str, i: int) -> str:
         beside = any(is_digit(near(by)) or (near(by) == " " and is_digit(near(2 * by))) for by in (-1, 1))
         return "symbol" if beside else ""
     if c == "#":
-        return "symbol" if kind(text, i - 1 if i else 0) == "word" and i else ""
+        # Another # before it is no word, and thousands of them must not be asked one through the other.
+        return "symbol" if i and text[i - 1] != "#" and kind(text, i - 1) == "word" else ""
     return "symbol" if category in ("Sm", "Sc", "So") and c not in "|~" else ""
 
 
