@@ -19,7 +19,10 @@ from s3_server import S3
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 # A dozen whole runs, one after another.
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(not os.environ.get("DATASYNTH_LONG"), reason="takes minutes: make test-long"),
+]
 
 MIXES = int(os.environ.get("DATASYNTH_MIXES", "1"))
 TIMES = settings(
