@@ -64,7 +64,9 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
             plans = next_round(job, outcomes)
             shards = prompt.map(plans, unmapped(job))
             # Its result raises what stopped a shard; a dependency on the futures would say only that one failed.
-            receipts = followed(generate.map(shards, unmapped(job)), plans, job).result()
+            made = followed(generate.map(shards, unmapped(job)), plans, job)
+            made.wait()  # else a shard that begins after another one failed finds the engine closed, and opens it anew
+            receipts = made.result()
             judged = validate(receipts, plans, job)
             if job.settings.judging:
                 judged = score(judged, job, _total(job, outcomes))

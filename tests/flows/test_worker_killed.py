@@ -69,7 +69,8 @@ def test_a_run_whose_worker_is_killed_is_finished_by_the_next_and_pays_nothing_t
         assert rescue_runs(silent_seconds=600, again_seconds=0) == []
         first.kill()
     endpoint.set(stop_after=None)
-    assert rescue_runs(silent_seconds=0, again_seconds=1) == [client.read_flow_run(run.id).name]
+    # Other tests of this server may have left runs whose workers have gone.
+    assert client.read_flow_run(run.id).name in rescue_runs(silent_seconds=0, again_seconds=1)
     with working(team, tmp_path / "second.log") as second:
         awaited(lambda: (state := client.read_flow_run(run.id).state) and state.is_final(), second.said)
 
