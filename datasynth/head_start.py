@@ -5,8 +5,8 @@ process needs neither Prefect nor its server to ask a model. It writes the repli
 it is, and hands over when the flow is ready for its calls. It never outlives us: its standard input ends with us.
 
 Between the two go lines of JSON. Down: the settings, then `"enough"` (start no further call, wait for those in flight)
-or `"stop"` (the same, for a moment only). Up: `opened`, `board` (fields of `Progress`) and `failed` (by the endpoint,
-for good; any other trouble is left for the flow to find again).
+or `"stop"` (the same, for a moment only). Up: `opened`, `board` (fields of `Progress`), `made` (its calls) and `failed`
+(by the endpoint, for good; any other trouble is left for the flow to find again).
 """
 
 import base64
@@ -64,7 +64,7 @@ class HeadStart:
         self._opened.wait()
 
     def finish(self) -> None:
-        """Lets calls in flight end and starts no others; returns when the process is gone. May be called again.
+        """Lets calls in flight end and starts no others; returns when it has done with them. May be called again.
 
         Raises:
             RunError: the endpoint refused the run for good.
@@ -111,6 +111,8 @@ class HeadStart:
                     board_of(self._run_id).set(**shown)
                 case {"failed": pickled}:
                     self._error = pickle.loads(base64.b64decode(pickled))  # noqa: S301 - our own process wrote it
+                case {"made": True}:
+                    self._over.set()
                 case _:
                     self._opened.set()
         self._process.wait()

@@ -52,9 +52,15 @@ def _work(settings: SynthesisSettings, up: Any) -> None:
     over = threading.Event()
     reporter = threading.Thread(target=_report, args=(settings.run_id or "", up, over))
     reporter.start()
+
+    def made() -> None:
+        over.set()
+        reporter.join()
+        _say(up, {"made": True})
+
     failed: DataSynthError | None = None
     try:
-        make_first_calls(settings, lambda: _say(up, {"opened": True}))
+        make_first_calls(settings, lambda: _say(up, {"opened": True}), made)
     except DataSynthError as error:
         failed = error
     finally:

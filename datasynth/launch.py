@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from types import FrameType
 from typing import Protocol
@@ -78,9 +78,9 @@ def launch(
             with rare_collections():
                 from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
                 from datasynth.tasks.generate.engines import after_head_start  # noqa: PLC0415
-                from datasynth.tasks.rounds.ahead import import_ahead  # noqa: PLC0415
 
-            _beside(partial(import_ahead, settings, calling=head_start is None))
+            if head_start is None:
+                _import_sdk_beside(settings)
             prefect_setup.ready(server)
             if head_start is not None:
                 head_start.wait_until_open()
@@ -93,17 +93,21 @@ def launch(
 
 def _hand_over(head_start: HeadStart, settings: SynthesisSettings) -> None:
     """Ends the head start. While its calls in flight end, imports the SDK if there are calls left for us."""
-    from datasynth.tasks.llm.clients import import_sdk  # noqa: PLC0415 - imported by now
-
-    now, provider = board_of(settings.run_id or "").now(), PROVIDERS[settings.provider]
+    now = board_of(settings.run_id or "").now()
     all_begun = now.calls_done + now.calls_in_flight >= now.calls_planned
     if not all_begun or now.calls_planned * settings.batch_size < now.target - now.accepted:
-        _beside(partial(import_sdk, provider.protocol))
+        _import_sdk_beside(settings)
     head_start.finish()
 
 
-def _beside(work: Callable[[], object]) -> None:
-    """Has `work` done by a thread that nobody waits for."""
+def _import_sdk_beside(settings: SynthesisSettings) -> None:
+    """Has the SDK that makes the run's calls imported by a thread that nobody waits for."""
+    from datasynth.tasks.llm.clients import import_sdk  # noqa: PLC0415 - imported by now
+
+    def work() -> None:
+        with contextlib.suppress(ImportError):  # the engine meets the same error, and says what it is for
+            import_sdk(PROVIDERS[settings.provider].protocol)
+
     threading.Thread(target=work, name="datasynth-imports", daemon=True).start()
 
 

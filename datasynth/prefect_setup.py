@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.messages import Message, say
@@ -224,11 +225,16 @@ def require_answer() -> None:
 
 @contextlib.contextmanager
 def patient() -> Iterator[None]:
-    """Gives the server that Prefect itself may start the time it needs, also in a program that had imported Prefect."""
-    from prefect.settings import (  # noqa: PLC0415 - imported by now
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS as LIMIT,
-    )
-    from prefect.settings import temporary_settings  # noqa: PLC0415
+    """Gives the server that Prefect itself may start the time it needs, also in a program that had imported Prefect.
 
-    with temporary_settings({LIMIT: max(int(LIMIT.value() or 0), START_LIMIT_SECONDS)}):
+    Flow runs send no heartbeats meanwhile, unless somebody has set how often: they are for runs that a worker has, and
+    the thread that sends them looks once a second only whether the run has ended.
+    """
+    from prefect import settings  # noqa: PLC0415 - imported by now
+
+    limit = settings.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
+    ours: dict[Any, Any] = {limit: max(int(limit.value() or 0), START_LIMIT_SECONDS)}
+    if "heartbeat_frequency" not in settings.get_current_settings().flows.model_fields_set:
+        ours[settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY] = None
+    with settings.temporary_settings(ours):
         yield

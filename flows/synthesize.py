@@ -11,12 +11,13 @@ from prefect.runtime import flow_run
 from datasynth.flows.announcing import announce_failure, announced
 from datasynth.flows.approval import approved
 from datasynth.flows.artifacts import LiveArtifacts
-from datasynth.flows.runners import ChosenRunner, close_engines_of, followed, spread, stop_engines_of
+from datasynth.flows.runners import ChosenRunner, close_engines_of, followed, spread, stop_engines_of, whole
 from datasynth.schemas.report import RoundOutcome, RunReport
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS
 from datasynth.tasks.rounds.commit import forget_committer
 from datasynth.tasks.rounds.job import Job
+from datasynth.tasks.rounds.meanwhile import importing_meanwhile
 from datasynth.tasks.rounds.opening import start_run
 from datasynth.tasks.rounds.planning import next_round, take_note
 from datasynth.tasks.rounds.progress import board_of
@@ -62,18 +63,20 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
             if len(outcomes) == max(resumed, 1):  # once: after the pilot, or where an earlier process has made it
                 job = approved(job, outcomes, shown)
             plans = next_round(job, outcomes)
-            shards = prompt.map(plans, unmapped(job))
-            # Its result raises what stopped a shard; a dependency on the futures would say only that one failed.
-            made = followed(generate.map(shards, unmapped(job)), plans, job)
-            made.wait()  # else a shard that begins after another one failed finds the engine closed, and opens it anew
+            shards = prompt.map([whole(plan) for plan in plans], unmapped(whole(job)))
+            made = followed(generate.map(shards, unmapped(whole(job))), plans, job)
+            with importing_meanwhile(job.card.run_id):
+                # All of them: a shard that begins after another one failed would open the closed engine anew.
+                made.wait()
+            # This raises what stopped a shard; a dependency on the futures would say only that one failed.
             receipts = made.result()
-            judged = validate(receipts, plans, job)
+            judged = validate(receipts, whole(plans), whole(job))
             if job.settings.judging:
-                judged = score(judged, job, _total(job, outcomes))
-            outcomes.append(dedup(judged, plans, job, _total(job, outcomes)))
+                judged = score(judged, whole(job), _total(job, outcomes))
+            outcomes.append(dedup(judged, whole(plans), whole(job), _total(job, outcomes)))
             take_note(job, outcomes)
             shown.show(outcomes)
-    return announced(shown.finish(report(job, *stop, started)))
+    return announced(shown.finish(report(whole(job), *stop, started)))
 
 
 def _total(job: Job, outcomes: list[RoundOutcome]) -> int:

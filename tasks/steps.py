@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import polars as pl
@@ -57,7 +57,7 @@ CODE = "1"
 RETRIES = 2
 
 
-def _may_pass(_task: Any, _run: TaskRun, state: State) -> bool:
+def may_pass(_task: Any, _run: TaskRun, state: State) -> bool:
     """Whether a failed step is worth another try: storage and surprises are, a refused key or bad input is not."""
     try:
         state.result()
@@ -92,7 +92,7 @@ class JudgedRound:
     cache_policy=NO_CACHE,
     retries=RETRIES,
     retry_delay_seconds=2,
-    retry_condition_fn=_may_pass,
+    retry_condition_fn=may_pass,
 )
 def load(settings: SynthesisSettings) -> Recipe:
     """Reads the source; never cached, for what it reads may have changed. So may the blocks, until now."""
@@ -138,12 +138,11 @@ def _shard_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | No
 @task(
     name="generate",
     task_run_name="generate shard {shard.number}/{shard.of}, round {shard.round}",
-    tags=["llm"],
     cache_key_fn=_shard_key,
     persist_result=True,
     retries=RETRIES,
     retry_delay_seconds=2,
-    retry_condition_fn=_may_pass,
+    retry_condition_fn=may_pass,
 )
 def generate(shard: Shard, job: Job) -> ShardReceipt:
     """Makes a shard's calls. A retry pays nothing again: the journal has every reply."""
@@ -161,7 +160,7 @@ def _gate(job: Job) -> Gate | None:
     cache_policy=NO_CACHE,
     persist_result=True,
     retries=RETRIES,
-    retry_condition_fn=_may_pass,
+    retry_condition_fn=may_pass,
 )
 def validate(receipts: Sequence[ShardReceipt], plans: list[ShardPlan], job: Job) -> JudgedRound:
     """Parses a round's replies and judges every record against the schema."""
@@ -192,12 +191,11 @@ def validate(receipts: Sequence[ShardReceipt], plans: list[ShardPlan], job: Job)
 @task(
     name="score",
     task_run_name="score round {judged.round}",
-    tags=["llm"],
     cache_policy=NO_CACHE,
     persist_result=True,
     retries=RETRIES,
     retry_delay_seconds=2,
-    retry_condition_fn=_may_pass,
+    retry_condition_fn=may_pass,
 )
 def score(judged: JudgedRound, job: Job, before: int) -> JudgedRound:
     """Has the judge score what would be accepted. Not cached and not in shards: the journal has every judgement."""
@@ -228,7 +226,7 @@ def _judged(job: Job, round: int, prompts: tuple[Prompt, ...]) -> list[tuple[Cal
     cache_policy=NO_CACHE,
     persist_result=True,
     retries=RETRIES,
-    retry_condition_fn=_may_pass,
+    retry_condition_fn=may_pass,
 )
 def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) -> RoundOutcome:
     """Removes duplicates, fills the count and commits the round. Not cached: the ledger says what is done."""
@@ -255,13 +253,13 @@ def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) ->
     return outcome
 
 
-@task(name="compare runs", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=_may_pass)
+@task(name="compare runs", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=may_pass)
 def compare_runs(dataset: Store) -> DedupReport:
     """Finds the near-duplicates between the runs of the data set in the folder `dataset`."""
     return duplicates_between_runs(dataset)
 
 
-@task(name="take out", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=_may_pass)
+@task(name="take out", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=may_pass)
 def take_out_duplicates(dataset: Store, found: DedupReport) -> DedupReport:
     """Takes out of each run what was found in it. A retry, or a second process, writes the same bytes."""
     for run in found.runs:
@@ -275,7 +273,7 @@ def take_out_duplicates(dataset: Store, found: DedupReport) -> DedupReport:
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=RETRIES,
-    retry_condition_fn=_may_pass,
+    retry_condition_fn=may_pass,
 )
 def report(job: Job, stopped_by: StopReason, explanation: Message, started: float) -> RunReport:
     """Writes the report, the files that sibling tools read and, last of all, the manifest."""

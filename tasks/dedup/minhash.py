@@ -74,13 +74,13 @@ def _steps(num_perm: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     y = a x + b and z = c x + d, then z = (c / a) y + d - (c / a) b, modulo 2^32, where a has an inverse: datasketch's
     are odd. They are arrays of no dimension, since NumPy is slow to convert its own scalars.
     """
-    # Imported at the first signature, which is after a run's first calls: it brings SciPy along, 1.5 s here.
-    from datasketch import MinHash  # noqa: PLC0415
-
+    # Drawn as datasketch draws them. To ask it would bring SciPy along: a second and 50 MB in each process.
+    drawn = np.random.RandomState(seed)
+    multipliers = drawn.randint(0, 1 << 31, num_perm, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    summands = drawn.randint(0, 1 << 32, num_perm, dtype=np.uint32)
     steps = []
     before, shift = 1, 0
-    permutations = MinHash(num_perm=num_perm, seed=seed, scheme="affine32").permutations
-    for multiplier, summand in zip(*np.asarray(permutations).tolist(), strict=True):
+    for multiplier, summand in zip(multipliers.tolist(), summands.tolist(), strict=True):
         step = multiplier * pow(before, -1, 1 << 32) % (1 << 32)
         steps.append((np.array(step, np.uint32), np.array((summand - step * shift) % (1 << 32), np.uint32)))
         before, shift = multiplier, summand

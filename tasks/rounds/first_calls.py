@@ -19,12 +19,15 @@ from datasynth.tasks.rounds.sizing import stop_reason
 from datasynth.tasks.sources.recipes import read_recipe
 
 
-def make_first_calls(settings: SynthesisSettings, opened: Callable[[], None]) -> None:
+def make_first_calls(settings: SynthesisSettings, opened: Callable[[], None], made: Callable[[], None]) -> None:
     """Makes the calls of the run's next round until they are done or the engines of this process are stopped.
+
+    Estimates beside them what the run should take, once for the flow too: that loads a vocabulary of tokens, a second.
 
     Args:
         settings: with a `run_id`.
         opened: called once the run's card and the round's plan are on storage.
+        made: called once the last call has ended and the journal is closed. The estimate may come later.
 
     Raises:
         DataSynthError: the run cannot be opened, or its endpoint refuses it.
@@ -39,12 +42,14 @@ def make_first_calls(settings: SynthesisSettings, opened: Callable[[], None]) ->
         return
     plans = next_round(job, outcomes)
     opened()
-    try:
-        engine = engine_of(job.place)
-        with ThreadPoolExecutor(len(plans)) as threads:
+    with ThreadPoolExecutor(len(plans) + 1) as threads:
+        try:
+            engine = engine_of(job.place)
             receipts = [threads.submit(engine.run, shard_of(plan, job)) for plan in plans]
-            with_estimate(job)  # while the first calls are in flight, for it loads a vocabulary of tokens
+            estimated = threads.submit(with_estimate, job)
             for receipt in receipts:
                 receipt.result()
-    finally:
-        close_engine(job.place)
+        finally:
+            close_engine(job.place)
+        made()
+        estimated.result()

@@ -3,12 +3,12 @@
 It takes a minute and more, for three processes import Prefect one after the other.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
+import s3fs
 from postgres_server import serve_postgres
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -52,14 +52,15 @@ def test_an_event_puts_the_data_set_of_an_analysis_on_s3_once(
     from datasynth.flows.rescue import rescue_runs
     from datasynth.flows.scan import scan_analyses
 
-    bucket = s3.folder / "bucket"
-    shutil.copytree(examples / "support_zh", bucket / "postgres" / "analyses" / "support_zh")
+    # Put there by the server, which would not notice a folder that came past it for some minutes.
+    bucket = s3fs.S3FileSystem(skip_instance_cache=True)
+    bucket.put(f"{examples}/support_zh/", f"{ANALYSES}/support_zh/", recursive=True)
     with working(team, tmp_path / "worker.log") as worker:
         team.datasynth("notify", f"{ANALYSES}/support_zh")
         run = awaited(lambda: ended_run(client), worker.said)
         assert run.state.is_completed(), (run.state, worker.said())
 
-    (made,) = (bucket / "postgres" / "store").glob("*/runs/*")
+    (made,) = (s3.folder / "bucket" / "postgres" / "store").glob("*/runs/*")
     assert made.name == analysis_at(f"{ANALYSES}/support_zh").run_id
     assert len(pl.read_parquet(made / "data" / "*.parquet")) == COUNT
     assert (made / "manifest.json").exists()

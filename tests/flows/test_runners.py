@@ -6,7 +6,7 @@ import pytest
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
-from datasynth.flows.runners import ChosenRunner
+from datasynth.flows.runners import ChosenRunner, whole
 from datasynth.schemas.errors import InputError
 
 
@@ -26,3 +26,27 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "prefect_ray" not in sys.modules
     with pytest.raises(InputError, match=r"datasynth\[ray\]"):
         ChosenRunner().duplicate()
+
+
+def test_a_task_gets_what_is_handed_over_whole_as_it_is(prefect: None) -> None:
+    from prefect import flow, task
+    from prefect.cache_policies import NO_CACHE
+
+    class Counted(list[int]):
+        looked_through = 0
+
+        def __iter__(self):
+            Counted.looked_through += 1
+            return super().__iter__()
+
+    @task(cache_policy=NO_CACHE)
+    def given(value: object) -> bool:
+        return value is plans
+
+    @flow
+    def hands_over() -> list[bool]:
+        return [given(whole(plans)), *given.map([whole(plans)]).result()]
+
+    plans = Counted([1, 2])
+    assert hands_over() == [True, True]
+    assert Counted.looked_through == 0
