@@ -76,12 +76,13 @@ def round_calls(
 def _steered(outcomes: Sequence[RoundOutcome], settings: SynthesisSettings, calls: int) -> int:
     """How many of the `calls` that are needed the next round makes, so that later ones can be steered.
 
-    A batch endpoint takes hours for a round, however small, so there nothing is cut.
+    A whole number of calls for each that may be in flight, or the last ones would leave the others idle. A batch
+    endpoint takes hours for a round, however small, so there nothing is cut.
     """
     workers = settings.concurrency
     if not settings.diversity_factor or settings.batch_api or calls < STEERED_WAVES * workers:
         return calls
-    least = min(LEAST_WAVES * workers, math.ceil(calls / FIRST_SHARE))
+    least = min(LEAST_WAVES, math.ceil(calls / FIRST_SHARE / workers)) * workers
     size = max(least, GROWTH * outcomes[-1].calls if outcomes else 0)
     # What would be left is done at once where it is less than another round of this size.
     return size if calls - size >= size else calls

@@ -93,9 +93,9 @@ def calls_by_round(calls: int, concurrency: int, **options: Any) -> list[int]:
     [
         (20, 16, [20]),
         (100, 16, [100]),
-        (400, 32, [134, 266]),
+        (400, 32, [160, 240]),
         (2000, 16, [128, 256, 512, 1104]),
-        (2000, 128, [667, 1333]),
+        (2000, 128, [768, 1232]),
     ],
 )
 def test_a_steered_run_takes_a_few_growing_rounds_and_a_small_one_is_not_cut(
