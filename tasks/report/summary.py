@@ -162,10 +162,10 @@ def unknown_meaning_sentence(count: int) -> Message:
 
 
 def dollars(amount: float) -> str:
-    """US dollars with at least the digits that tell small bills apart: `$0.001234`, `$0.1234`, `$1,234.56`."""
-    if amount == 0:
-        return "$0.00"
+    """US dollars with at least the digits that tell small bills apart: `$0.001234`, `$0.1234`, `$5.00`, `$1,234.56`."""
     digits = 2 if amount >= 100 else 4 if amount >= 0.01 else 6
+    if round(amount, digits) == round(amount, 2):
+        digits = 2
     return f"${amount:,.{digits}f}"
 
 

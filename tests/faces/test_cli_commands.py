@@ -52,7 +52,7 @@ def test_a_dry_run_leaves_nothing(cli, tmp_path: Path, schema_file: Path, seeds_
 
 def test_a_dry_run_says_that_the_budget_will_not_do(cli, analysis: Path):
     result = cli("generate", analysis, "-n", "100000", "--dry-run", "--max-cost", "0.5")
-    assert "More than --max-cost allows ($0.5000)" in result.stdout
+    assert "More than --max-cost allows ($0.50)" in result.stdout
 
 
 def test_a_dry_run_says_that_no_seed_is_usable(cli):
@@ -169,7 +169,7 @@ def test_an_estimate_without_a_model_is_in_tokens(cli):
 
 def test_prices_given_are_enough_for_an_estimate_without_a_model(cli):
     said = cli("estimate", "-p", "deepseek", "-n", "1000", "--input-price", "1", "--output-price", "2").stdout
-    assert "Price: about $1.4000" in said
+    assert "Price: about $1.40" in said
 
 
 @pytest.mark.parametrize(
@@ -196,4 +196,4 @@ def test_an_unknown_price_is_said_and_can_be_given(cli):
     words = ["estimate", "-n", "1000", "-p", "openai", "-m", "no-such-model"]
     assert "Price: unknown for this model." in cli(*words).stdout
     given = cli(*words, "--input-price", "1", "--output-price", "2").stdout
-    assert "Price: about $1.4000 ($1.0 in, $2.0 out per million tokens)" in given
+    assert "Price: about $1.40 ($1.0 in, $2.0 out per million tokens)" in given

@@ -42,7 +42,7 @@ def test_how_far_judges_are_apart_is_said_where_there_were_several() -> None:
     spend = Spend(calls=4, usage=Usage(1000, 200), cost_usd=0.5)
     one = Judging(spend=spend, scored=10, quality_sum=7.0)
     several = one.model_copy(update={"compared": 10, "spread_sum": 1.0})
-    assert "mean quality 0.70; this took $0.5000" in judging_sentence(one).text("en")
+    assert "mean quality 0.70; this took $0.50" in judging_sentence(one).text("en")
     assert "judges 0.10 apart on average" in judging_sentence(several).text("en")
 
 
@@ -53,7 +53,7 @@ def test_an_estimate_without_a_recipe_includes_judging(cli) -> None:
     judged = cli(*words, "--judges", "2", "--judge-model", "the-judge").stdout
     # 20 calls of 2,000 + 2,500 tokens; 40 judgements of 4,000 + 300.
     assert "Calls: about 20" in plain
-    assert "$0.1400" in plain
+    assert "$0.14" in plain
     assert "the judge" not in plain
     assert "Calls: about 60" in judged
     assert "Tokens: about 200,000 in, 62,000 out" in judged

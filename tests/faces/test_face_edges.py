@@ -117,7 +117,7 @@ def test_a_line_of_progress_says_what_matters():
     assert str(counts_line(now)) == "400 of 1,000 records"
     assert details_line(now, 61.0, "en") == (
         "round 2, generating · calls 20 of 50, 16 in flight · rejected 32 (nearly the same as a seed or an earlier "
-        "record 30, not one of the allowed values 2) · 12,345 tokens · $0.5000 · about 1 min 1 s left"
+        "record 30, not one of the allowed values 2) · 12,345 tokens · $0.50 · about 1 min 1 s left"
     )
     assert details_line(now, None, "zh").startswith("第 2 轮，生成中 · 调用 20／50，进行中 16 · ")
 

@@ -18,7 +18,7 @@ def test_records_are_shown_with_id_seeds_and_quality(store: str, cli):
     result = cli("preview", "done", "--store", store, "-n", "2")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "eggs · done · finished · 3 of 3 records · $0.5000 · gpt-5.4-mini",
+        "eggs · done · finished · 3 of 3 records · $0.50 · gpt-5.4-mini",
         "",
         "1. SYNTH_0100 · seeds 1, 3 · quality 0.75",
         "   instruction: How do I boil an egg?",

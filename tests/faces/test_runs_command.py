@@ -37,9 +37,9 @@ def test_every_run_is_listed_with_state_records_cost_and_model(mixed: str, cli):
     ]  # fmt: skip
     cells = {row[1]: row for row in ([word.strip() for word in row if word] for row in rows)}
     assert {name: row[3:] for name, row in cells.items()} == {
-        "done": ["finished", "3 of 3", "$0.5000", "gpt-5.4-mini"],
+        "done": ["finished", "3 of 3", "$0.50", "gpt-5.4-mini"],
         "short": ["fell short", "1 of 9", "unknown", "gpt-5.4-mini"],
-        "going": ["unfinished", "5 of 1,500", "$0.2500", "gpt-5.4-mini"],
+        "going": ["unfinished", "5 of 1,500", "$0.25", "gpt-5.4-mini"],
         "fresh": ["unfinished", "0 of 3", "$0.00", "told"],
     }
     assert cells["short"][0] == "soup"

@@ -82,7 +82,7 @@ def test_a_refused_run_ends_as_refused_and_spends_nothing_more(
     assert fields["max_cost"]["default"] == 0.2
     assert fields["approve"]["enum"] == ["yes", "no"]
     assert "All 3,000 records should cost about" in words
-    assert "Its budget of $0.2000 is less" in words
+    assert "Its budget of $0.20 is less" in words
     shown = artifacts_of(client, run)["approval"].data
     assert words in shown
     assert shown.count("| `instruction` |") == 10

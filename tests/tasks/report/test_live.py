@@ -101,8 +101,8 @@ def test_of_an_unknown_price_no_share_is_made_up() -> None:
 
 def test_progress_is_said_in_the_language_of_the_report() -> None:
     line = progress_line(480, 1000, 3, Spend(cost_usd=1.25), None)
-    assert line.text("en") == "480 of 1,000 records, rounds so far: 3; cost $1.2500, budget none."
-    assert line.text("zh") == "已完成 3 轮，得到 480 / 1,000 条记录；费用 $1.2500，预算 无。"
+    assert line.text("en") == "480 of 1,000 records, rounds so far: 3; cost $1.25, budget none."
+    assert line.text("zh") == "已完成 3 轮，得到 480 / 1,000 条记录；费用 $1.25，预算 无。"
 
 
 def test_the_newest_records_come_from_the_last_parts_alone(

@@ -83,12 +83,12 @@ def test_every_section_is_there(make_report):
 def test_the_estimate_stands_beside_the_bill(make_report):
     text = " ".join(text_of(render_markdown(make_report())).split())
     assert "input tokens 80,000 81,000 +1.2 %" in text
-    assert "cost $0.7000 $0.7283 +4.0 %" in text
+    assert "cost $0.70 $0.7283 +4.0 %" in text
 
 
 def test_an_unknown_price_has_no_difference(make_report):
     report = make_report(spend=Spend(calls=20, usage=Usage(1, 1), cost_usd=None))
-    assert "| cost | $0.7000 | unknown price |  |" in render_markdown(report)
+    assert "| cost | $0.70 | unknown price |  |" in render_markdown(report)
 
 
 def test_carried_over_records_are_told_apart(make_report):
