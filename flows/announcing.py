@@ -1,25 +1,32 @@
 """Announcements as Prefect events: a run's own never break it, and a person's are sent or refused."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.events import Event, Resource, emit_event
 from prefect.events.clients import get_events_client
+from prefect.states import Completed
 
 from datasynth.schemas.announcement import Announcement
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.report.announcements import run_ended, run_failed
+from datasynth.tasks.report.summary import headline
 
 RECONNECTIONS = 3
 
 
 def announced(report: RunReport) -> RunReport:
-    """`report`, after it was told how the run ended. Nobody waits for the event, and its loss harms nothing."""
+    """`report`, after it was told how the run ended. Nobody waits for the event, and its loss harms nothing.
+
+    It is the state that the flow run ends in, for Prefect shows a state's message where people look for how a run went,
+    and gives whoever called the flow what the state holds.
+    """
     _emit(run_ended(report))
-    return report
+    message = " ".join(str(sentence) for sentence in headline(report))
+    return cast(RunReport, Completed(message=message, data=report))
 
 
 def announce_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:

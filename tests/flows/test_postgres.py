@@ -59,6 +59,7 @@ def test_an_event_puts_the_data_set_of_an_analysis_on_s3_once(
         team.datasynth("notify", f"{ANALYSES}/support_zh")
         run = awaited(lambda: ended_run(client), worker.said)
         assert run.state.is_completed(), (run.state, worker.said())
+        assert run.state.message.startswith(f"All {COUNT} records made. Cost: $0.00 ")
 
     (made,) = (s3.folder / "bucket" / "postgres" / "store").glob("*/runs/*")
     assert made.name == analysis_at(f"{ANALYSES}/support_zh").run_id

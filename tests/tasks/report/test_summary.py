@@ -79,7 +79,8 @@ def test_calls_without_an_answer_may_have_cost_something(make_report):
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(0, "$0.00"), (0.00123, "$0.001230"), (0.7283, "$0.7283"), (5, "$5.00"), (0.1, "$0.10"), (1234.567, "$1,234.57")]
+    ("amount", "text"),
+    [(0, "$0.00"), (0.00123, "$0.001230"), (0.7283, "$0.7283"), (5, "$5.00"), (0.1, "$0.10"), (1234.567, "$1,234.57")],
 )
 def test_dollars_show_the_digits_that_matter(amount, text):
     assert dollars(amount) == text
