@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any
 
-from datasynth.schemas.errors import AuthenticationError, DataSynthError, RequestRefusedError
+from datasynth.schemas.errors import AuthenticationError, RequestRefusedError
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.rounds.progress import board_of
 
@@ -58,14 +58,13 @@ def _work(settings: SynthesisSettings, up: Any) -> None:
         reporter.join()
         _say(up, {"made": True})
 
-    failed: DataSynthError | None = None
+    failed: Exception | None = None
     try:
         make_first_calls(settings, lambda: _say(up, {"opened": True}), made)
-    except DataSynthError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the flow finds it again, and our parent waits for our end
         failed = error
-    finally:
-        over.set()
-        reporter.join()
+    over.set()
+    reporter.join()
     if isinstance(failed, AuthenticationError | RequestRefusedError):
         _say(up, {"failed": base64.b64encode(pickle.dumps(failed)).decode()})
     os._exit(0)
