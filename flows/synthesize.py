@@ -63,20 +63,20 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
             if len(outcomes) == max(resumed, 1):  # once: after the pilot, or where an earlier process has made it
                 job = approved(job, outcomes, shown)
             plans = next_round(job, outcomes)
-            shards = prompt.map([whole(plan) for plan in plans], unmapped(whole(job)))
-            made = followed(generate.map(shards, unmapped(whole(job))), plans, job)
+            shards = prompt.map([whole(plan, job) for plan in plans], unmapped(whole(job, job)))
+            made = followed(generate.map(shards, unmapped(whole(job, job))), plans, job)
             with importing_meanwhile(job.card.run_id):
                 # All of them: a shard that begins after another one failed would open the closed engine anew.
                 made.wait()
             # This raises what stopped a shard; a dependency on the futures would say only that one failed.
             receipts = made.result()
-            judged = validate(receipts, whole(plans), whole(job))
+            judged = validate(receipts, whole(plans, job), whole(job, job))
             if job.settings.judging:
-                judged = score(judged, whole(job), _total(job, outcomes))
-            outcomes.append(dedup(judged, whole(plans), whole(job), _total(job, outcomes)))
+                judged = score(judged, whole(job, job), _total(job, outcomes))
+            outcomes.append(dedup(judged, whole(plans, job), whole(job, job), _total(job, outcomes)))
             take_note(job, outcomes)
             shown.show(outcomes)
-    return announced(shown.finish(report(whole(job), *stop, started)))
+    return announced(shown.finish(report(whole(job, job), *stop, started)))
 
 
 def _total(job: Job, outcomes: list[RoundOutcome]) -> int:

@@ -1,6 +1,8 @@
 """The runner of a flow is chosen where the flow runs, when it starts."""
 
 import sys
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -8,6 +10,7 @@ from prefect_dask.task_runners import DaskTaskRunner
 
 from datasynth.flows.runners import ChosenRunner, whole
 from datasynth.schemas.errors import InputError
+from datasynth.tasks.rounds.job import Job, Spread
 
 
 def test_it_is_threads_unless_something_else_is_named() -> None:
@@ -45,8 +48,12 @@ def test_a_task_gets_what_is_handed_over_whole_as_it_is(prefect: None) -> None:
 
     @flow
     def hands_over() -> list[bool]:
-        return [given(whole(plans)), *given.map([whole(plans)]).result()]
+        return [given(whole(plans, job)), *given.map([whole(plans, job)]).result()]
 
-    plans = Counted([1, 2])
+    plans, job = Counted([1, 2]), cast(Job, SimpleNamespace(spread=None))
     assert hands_over() == [True, True]
     assert Counted.looked_through == 0
+
+
+def test_a_cluster_gets_what_is_handed_over_bare() -> None:
+    assert whole("plan", cast(Job, SimpleNamespace(spread=Spread(2, None)))) == "plan"
