@@ -72,8 +72,8 @@ def launch(
     """
     if settings.run_id is None:
         raise RunError("A run needs an id before it starts. Give run_id.")
-    with _ended_by_signals() as told, _under_way(head_start, settings):
-        with watching.waiting(_waited_for(server)):
+    with ended_by_signals() as told, _under_way(head_start, settings):
+        with watching.waiting(waited_for(server)):
             # Prefect and Polars take seconds to import: meanwhile the server starts, and the first calls leave.
             with rare_collections():
                 from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
@@ -147,7 +147,7 @@ def rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _waited_for(server: prefect_setup.LocalServer | None) -> Message:
+def waited_for(server: prefect_setup.LocalServer | None) -> Message:
     if server is None:
         return say("Connecting to Prefect ...")
     return say(
@@ -156,7 +156,7 @@ def _waited_for(server: prefect_setup.LocalServer | None) -> Message:
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[list[int]]:
+def ended_by_signals() -> Iterator[list[int]]:
     """Ctrl-C and SIGTERM end the run, and `Stopped` comes out, whatever Prefect makes of the signal.
 
     The exception alone is not enough: raised inside somebody's clean-up it can be lost. So the engines are told too,

@@ -4,10 +4,10 @@ import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from datasynth.schemas.errors import InputError
@@ -36,6 +36,7 @@ OPTION_NAMES = {
 }
 """Options whose field is called otherwise: what somebody may have meant who writes the option into a file."""
 
+Settings = TypeVar("Settings", bound=BaseModel)
 SOURCES = ("analysis_dir", "schema_file", "seeds_file", "record_schema", "seeds")
 
 
@@ -48,18 +49,32 @@ def read_settings_file(path: str) -> dict[str, Any]:
     Raises:
         InputError: no such file, not what its ending says, no mapping, or a key that is no setting.
     """
-    values = _parsed(path)
+    values = parsed_file(path)
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise InputError("{path}: holds no settings. Write one setting a line, such as model: NAME.", path=path)
-    settings = {settings_name(str(key), where=path): value for key, value in values.items()}
+    return named_settings(values, where=path)
+
+
+def named_settings(values: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Settings as a file has them under the names of their fields, not yet judged.
+
+    Raises:
+        InputError: a key is no setting.
+    """
+    settings = {settings_name(str(key), where=where): value for key, value in values.items()}
     if isinstance(choice := settings.get("structured_output"), bool):  # YAML 1.1 reads `on` and `off` as booleans
         settings["structured_output"] = "on" if choice else "off"
     return settings
 
 
-def _parsed(path: str) -> Any:
+def parsed_file(path: str) -> Any:
+    """What the file `path` holds: YAML, TOML or JSON by its ending.
+
+    Raises:
+        InputError: no such file, or not what its ending says.
+    """
     match PurePosixPath(path).suffix.lower():
         case ".json":
             return read_json(path)
@@ -116,13 +131,18 @@ def checked_settings(
     Raises:
         InputError: a value is of the wrong kind or out of range; says which and what is allowed.
     """
+    return checked(SynthesisSettings, values, named=named)
+
+
+def checked(model: type[Settings], values: Mapping[str, Any], *, named: Callable[[str], str]) -> Settings:
+    """The same for the settings `model` of any flow; raises the same."""
     try:
-        return SynthesisSettings(**values)
+        return model(**values)
     except ValidationError as error:
-        raise _explained(error.errors()[0], named) from error
+        raise _explained(error.errors()[0], named, model) from error
 
 
-def _explained(error: ErrorDetails, named: Callable[[str], str]) -> InputError:
+def _explained(error: ErrorDetails, named: Callable[[str], str], model: type[BaseModel]) -> InputError:
     if not error["loc"]:
         return InputError("Give exactly one source of records: analysis_dir, schema_file or record_schema.")
     field = str(error["loc"][0])
@@ -131,18 +151,20 @@ def _explained(error: ErrorDetails, named: Callable[[str], str]) -> InputError:
         "{name}: {value} is not allowed. Give {allowed}.",
         name=named(field),
         value=value if len(value) <= 60 else f"{value[:59]}…",
-        allowed=allowed_values(field),
+        allowed=allowed_values(field, model),
     )
 
 
-def allowed_values(field: str) -> Message:
+def allowed_values(field: str, model: type[BaseModel] = SynthesisSettings) -> Message:
     """What a settings field takes, in words."""
-    schema = _field_schema(field)
+    schema = _field_schema(field, model)
     if "enum" in schema:
         return say("one of {choices}", choices=", ".join(map(str, schema["enum"])))
     low, high = schema.get("minimum"), schema.get("maximum")
     above = schema.get("exclusiveMinimum")
     match schema.get("type"):
+        case "integer" if low is not None and high is not None:
+            return say("a whole number from {low} to {high}", low=f"{low:g}", high=f"{high:g}")
         case "integer" if low is not None:
             return say("a whole number of at least {low}", low=f"{low:g}")
         case "integer":
@@ -169,7 +191,7 @@ def allowed_values(field: str) -> Message:
             return say("a text")
 
 
-def _field_schema(field: str) -> dict[str, Any]:
-    schema = SynthesisSettings.model_json_schema()["properties"][field]
+def _field_schema(field: str, model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()["properties"][field]
     options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
     return options[0]

@@ -341,16 +341,16 @@ def run_settings(*, output_help: str) -> tuple[Setting, ...]:
         count("100"),
         *_model_options(),
         data_type(),
-        *_listed(*_prompt_options(), group="What is asked"),
-        *_listed(no_validate(), *_duplicate_options(), *content_options(), group="What is kept"),
-        *_listed(*judge_options(), group="A judge of quality"),
-        *_listed(*_limit_options(), group="Limits and prices"),
-        *_listed(*_call_options(), group="How calls are made"),
-        *_listed(*_result_options(), group="Where it goes, and going on"),
+        *listed(*_prompt_options(), group="What is asked"),
+        *listed(no_validate(), *_duplicate_options(), *content_options(), group="What is kept"),
+        *listed(*judge_options(), group="A judge of quality"),
+        *listed(*_limit_options(), group="Limits and prices"),
+        *listed(*_call_options(), group="How calls are made"),
+        *listed(*_result_options(), group="Where it goes, and going on"),
     )
 
 
-def _listed(*options: Setting, group: str) -> tuple[Setting, ...]:
+def listed(*options: Setting, group: str) -> tuple[Setting, ...]:
     """`options`, which the help lists under a heading."""
     for one in options:
         one.group = group

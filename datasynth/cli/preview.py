@@ -68,6 +68,8 @@ def _show_head(place: "RunPlace", state: str, facts: "RunFacts") -> None:
 def _show_record(number: int, stored: "StoredRecord") -> None:
     lineage = stored.lineage
     words: list[Message | str] = [str(lineage["id"])]
+    if part := lineage.get("part"):
+        words.append(say("part {part}: {record}", part=part, record=str(lineage.get("record"))))
     if seeds := lineage["seeds"]:
         # Counted from one, as wherever else people read of seeds.
         words.append(say("seeds {seeds}", seeds=", ".join(str(seed + 1) for seed in seeds)))

@@ -19,6 +19,7 @@ FAILED, BAD_INPUT = 1, 2
 MODULES = {
     "generate": "datasynth.cli.generate:generate",
     "create": "datasynth.cli.create:create",
+    "proportional": "datasynth.cli.proportional:proportional",
     "prepare": "datasynth.cli.prepare:prepare",
     "parse": "datasynth.cli.parse:parse",
     "validate": "datasynth.cli.validate:validate",
@@ -29,6 +30,7 @@ MODULES = {
     "preview": "datasynth.cli.preview:preview",
     "export": "datasynth.cli.export:export",
     "dedup": "datasynth.cli.dedup:dedup",
+    "evaluate": "datasynth.cli.evaluate:evaluate",
     "simulate": "datasynth.cli.simulate:simulate",
     "deploy": "datasynth.cli.deploy:deploy",
     "notify": "datasynth.cli.notify:notify",

@@ -80,18 +80,20 @@ def _show(lines: Iterable[Message], count: int, most: int | None) -> None:
 def _content_checks(settings: "SynthesisSettings") -> "list[Rules] | None":
     """The checks that `generate` would make with these settings; none where the analysis cannot be read."""
     from datasynth.source import read_source  # noqa: PLC0415
-    from datasynth.tasks.quality.evaluation import EvaluationItems  # noqa: PLC0415
-    from datasynth.tasks.quality.screening import checks_for, require_checks  # noqa: PLC0415
+    from datasynth.tasks.dedup.contamination import read_evaluation_set  # noqa: PLC0415
+    from datasynth.tasks.quality.evaluation import content_rules  # noqa: PLC0415
+    from datasynth.tasks.quality.screening import require_checks  # noqa: PLC0415
 
     require_checks(settings)
-    tested = [EvaluationItems(settings.decontaminate)] if settings.decontaminate else []
+    for path in settings.decontaminate:
+        read_evaluation_set(path)
     try:
         source = read_source(settings)
     except InputError as error:
         # The schema could be read, and that is what was asked about.
         out(say("Content checks were left out: {error}", error=error.message))
         return None
-    return [checks_for(source.recipe, source.detection, settings), *tested]
+    return content_rules(source.recipe, source.detection, settings)
 
 
 def _verdict(total: int, bad: int, schema: str) -> Message:

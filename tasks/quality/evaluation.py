@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from datasynth.schemas.messages import say
+from datasynth.schemas.recipe import Detection, Recipe
+from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.dedup.contamination import Decontamination, read_evaluation_set
+from datasynth.tasks.quality.screening import checks_for
 from datasynth.tasks.validate.findings import Problem
+from datasynth.tasks.validate.validator import Rules
 
 
 class EvaluationItems:
@@ -45,3 +49,13 @@ class EvaluationItems:
             for row, overlap in zip(rows, overlaps, strict=True)
             if overlap is not None
         ]
+
+
+def content_rules(recipe: Recipe, detection: Detection, settings: SynthesisSettings) -> list[Rules]:
+    """What a run with `settings` would look for in records that fit their schema, as far as records alone tell.
+
+    Raises:
+        InputError: as `checks_for` and `EvaluationItems`.
+    """
+    tested = [EvaluationItems(settings.decontaminate)] if settings.decontaminate else []
+    return [checks_for(recipe, detection, settings), *tested]

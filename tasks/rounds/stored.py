@@ -29,7 +29,7 @@ AHEAD = 8
 
 
 class StoredRecord(NamedTuple):
-    """A record with where it came from, as `frames.LINEAGE`."""
+    """A record with where it came from, as `frames.LINEAGE`; of a mixed one also `part`, `source` and `record`."""
 
     record: dict[str, Any]
     lineage: dict[str, Any]
@@ -78,13 +78,17 @@ def _frame(place: RunPlace, path: str) -> pl.DataFrame:
 
 
 def with_whole_lineage(frame: pl.DataFrame) -> pl.DataFrame:
-    """A data part whose lineage has every field there is now, null where it was written before there was one."""
+    """A data part whose lineage has every field there is now, null where it was written before there was one.
+
+    What a mixed record's lineage says besides, of its part and source, stays.
+    """
     # Not `select`: it would take a field called "*" or "^a$" for a pattern.
     origins = frame[LINEAGE_COLUMN].struct.unnest()
     columns = [
         origins[name] if name in origins.columns else pl.Series(name, [None] * len(origins), dtype=dtype)
         for name, dtype in LINEAGE.to_schema().items()
     ]
+    columns += [column for column in origins.get_columns() if column.name not in LINEAGE.to_schema()]
     return frame.with_columns(pl.DataFrame(columns).to_struct(LINEAGE_COLUMN))
 
 

@@ -7,16 +7,19 @@ import pytest
 import yaml
 
 from datasynth.flows.deployment_file import deployment_file, read_deployments
+from datasynth.schemas.announcement import RUN_COMPLETED
 from datasynth.schemas.errors import InputError
+from datasynth.schemas.evaluation import EvaluationSettings
+from datasynth.schemas.proportions import ProportionalSettings
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = {one["name"]: one for one in read_deployments()["deployments"]}
 TRIGGER = DEPLOYMENTS["synthesize-on-analysis"]["triggers"][0]
-SETTINGS = [
-    one["parameters"]["settings"] for one in (*DEPLOYMENTS.values(), TRIGGER) if "settings" in one["parameters"]
-]
+SYNTHESIZE = [one for one in DEPLOYMENTS.values() if one["entrypoint"].endswith(".synthesize")]
+SETTINGS = [one["parameters"]["settings"] for one in (*SYNTHESIZE, TRIGGER)]
+EVALUATE = DEPLOYMENTS["evaluate"]
 
 
 def test_the_packaged_file_is_the_one_at_the_top() -> None:
@@ -29,6 +32,24 @@ def test_settings_in_the_file_are_settings(settings: dict) -> None:
     assert checked.max_cost is not None
     assert checked.concurrency_limit in (None, checked.provider)
     assert checked.provider in PROVIDERS
+
+
+@pytest.mark.parametrize("one", [EVALUATE, *EVALUATE["triggers"]], ids=["by hand", "by event"])
+def test_the_settings_of_an_evaluation_are_settings_and_have_gates(one: dict) -> None:
+    checked = EvaluationSettings.model_validate({"data": "s3://bucket/run"} | one["parameters"]["settings"])
+    assert (checked.min_valid, checked.judging) == (0.95, False)
+
+
+def test_a_completed_run_is_evaluated_only_once_somebody_switches_that_on() -> None:
+    (trigger,) = EVALUATE["triggers"]
+    assert (trigger["enabled"], trigger["expect"]) == (False, [RUN_COMPLETED])
+    assert trigger["parameters"]["settings"]["data"] == "{{ event.payload.run_url }}"
+
+
+def test_a_mix_from_the_form_has_a_budget_over_all_its_parts() -> None:
+    told = DEPLOYMENTS["proportional"]["parameters"]["settings"]
+    parts = [{"name": "a", "count": 9, "data": "s3://bucket/store/a"}]
+    assert ProportionalSettings.model_validate({"name": "mix", "parts": parts} | told).max_cost == 5.0
 
 
 def test_an_event_and_a_scan_start_runs_with_the_same_settings() -> None:
