@@ -1,5 +1,6 @@
 """The options of `datasynth evaluate`. Each stands for a field of `EvaluationSettings`."""
 
+from datasynth.cli.judge_options import judge_prices, where_and_how_often
 from datasynth.cli.options import content_options, data_type, decontaminate, listed
 from datasynth.cli.setting import Setting
 
@@ -63,20 +64,7 @@ def _judge_options() -> tuple[Setting, ...]:
         Setting(
             "--judge-model", field="judge_model", metavar="NAME", help="The judge; by default the provider's, if any."
         ),
-        Setting("--judge-base-url", field="judge_base_url", metavar="URL", help="The judge's address, if another."),
-        Setting(
-            "--judge-api-key-env",
-            field="judge_api_key_env",
-            metavar="NAME",
-            help="Environment variable that holds the judge's key, if another.",
-        ),
-        Setting(
-            "--judges",
-            field="judges",
-            metavar="N",
-            shown="1",
-            help="Judgements of each record, 1 to 9; their median is its score.",
-        ),
+        *where_and_how_often(),
         Setting(
             "--sample",
             field="sample",
@@ -92,18 +80,7 @@ def _limit_options() -> tuple[Setting, ...]:
         Setting("--max-cost", field="max_cost", metavar="USD", help="Stop judging before it costs more."),
         Setting("--max-tokens", field="max_tokens", metavar="N", help="Stop at so many tokens, input and output."),
         Setting("--max-calls", field="max_calls", metavar="N", help="Stop at so many calls."),
-        Setting(
-            "--judge-input-price",
-            field="judge_input_price",
-            metavar="USD",
-            help="Price of a million input tokens of the judge, where unknown.",
-        ),
-        Setting(
-            "--judge-output-price",
-            field="judge_output_price",
-            metavar="USD",
-            help="Price of a million output tokens of the judge.",
-        ),
+        *judge_prices(),
         Setting("--concurrency", field="concurrency", metavar="N", shown="16", help="Calls in flight, at most."),
     )
 

@@ -14,6 +14,20 @@ def judge_options() -> tuple[Setting, ...]:
             "the judge is given.",
         ),
         Setting("--judge-provider", field="judge_provider", metavar="NAME", help="The judge's provider, if another."),
+        *where_and_how_often(),
+        Setting(
+            "--min-quality",
+            field="min_quality",
+            metavar="Q",
+            help="Leave out records that the judge scores below this, 0 to 1.",
+        ),
+        *judge_prices(),
+    )
+
+
+def where_and_how_often() -> tuple[Setting, ...]:
+    """Where the judge is asked, and how many times for each record."""
+    return (
         Setting("--judge-base-url", field="judge_base_url", metavar="URL", help="The judge's address, if another."),
         Setting(
             "--judge-api-key-env",
@@ -28,12 +42,12 @@ def judge_options() -> tuple[Setting, ...]:
             shown="1",
             help="Judgements of each record, 1 to 9; their median is its score.",
         ),
-        Setting(
-            "--min-quality",
-            field="min_quality",
-            metavar="Q",
-            help="Leave out records that the judge scores below this, 0 to 1.",
-        ),
+    )
+
+
+def judge_prices() -> tuple[Setting, ...]:
+    """What the judge costs, where nobody knows."""
+    return (
         Setting(
             "--judge-input-price",
             field="judge_input_price",

@@ -81,7 +81,7 @@ def write_mixture(mixture: Mixture) -> ProportionalReport:
     run.folder.write("report.json", _json(report.model_dump(mode="json")))
     run.folder.write("report.md", render_proportions(report, settings.language).encode())
     if not report.fell_short:
-        run.folder.write("manifest.json", _json(_manifest(run, report)))
+        run.folder.write("manifest.json", _json(run.manifest(records=report.total, simulated=report.simulated)))
     return report
 
 
@@ -230,18 +230,6 @@ def _report(mixture: Mixture, parts: Sequence[PartReport]) -> ProportionalReport
         data_url=run.folder.url("data"),
         settings=settings.model_dump(mode="json", exclude_defaults=True),
     )
-
-
-def _manifest(run: Run, report: ProportionalReport) -> dict[str, object]:
-    return {
-        "run_id": report.run_id,
-        "dataset": report.dataset,
-        "records": report.total,
-        "data": [f"data/{name}" for name in run.part_names("data")],
-        "rejected": [f"rejected/{name}" for name in run.part_names("rejected")],
-        "recipe_fingerprint": run.card.recipe_fingerprint,
-        "simulated": report.simulated,
-    }
 
 
 def _json(facts: Any) -> bytes:

@@ -112,7 +112,8 @@ def finish_run(
         run.folder.write(name, content)
     run.folder.remove("work")
     if not report.fell_short:
-        run.folder.write("manifest.json", orjson.dumps(_manifest(run, report), option=orjson.OPT_INDENT_2))
+        manifest = run.manifest(records=report.total, simulated=report.simulated)
+        run.folder.write("manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         if settings.post_hook and output:
             run_post_hook(
                 settings.post_hook,
@@ -177,15 +178,3 @@ def _report(
         data_url=run.folder.url("data"),
         settings=settings.model_dump(mode="json", exclude_defaults=True, exclude={"record_schema", "seeds"}),
     )
-
-
-def _manifest(run: Run, report: RunReport) -> dict[str, object]:
-    return {
-        "run_id": report.run_id,
-        "dataset": report.dataset,
-        "records": report.total,
-        "data": [f"data/{name}" for name in run.part_names("data")],
-        "rejected": [f"rejected/{name}" for name in run.part_names("rejected")],
-        "recipe_fingerprint": report.recipe_fingerprint,
-        "simulated": report.simulated,
-    }

@@ -129,6 +129,18 @@ class Run:
         for name in self.part_names(kind):
             yield self.folder.read(f"{kind}/{name}")
 
+    def manifest(self, *, records: int, simulated: bool) -> dict[str, object]:
+        """What `manifest.json` says of the finished run: which files hold its `records`."""
+        return {
+            "run_id": self.card.run_id,
+            "dataset": self.card.dataset,
+            "records": records,
+            "data": [f"data/{name}" for name in self.part_names("data")],
+            "rejected": [f"rejected/{name}" for name in self.part_names("rejected")],
+            "recipe_fingerprint": self.card.recipe_fingerprint,
+            "simulated": simulated,
+        }
+
     def save_estimate(self, estimate: Estimate) -> None:
         self.folder.write("estimate.json", estimate.model_dump_json().encode())
 
