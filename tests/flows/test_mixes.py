@@ -1,5 +1,8 @@
 """Whole runs under drawn mixes of everything a server can do, killed at drawn moments, on a disk and on S3.
 
+The server is steady: a call that was in flight when its run was killed is asked again, and only with the same replies
+are the records the same.
+
 `DATASYNTH_MIXES=50 pytest tests/flows/test_mixes.py -n 0` tries more of them.
 """
 
@@ -18,13 +21,9 @@ from s3_server import S3
 
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
-# A dozen whole runs, one after another.
-pytestmark = [
-    pytest.mark.timeout(1200),
-    pytest.mark.skipif(not os.environ.get("DATASYNTH_LONG"), reason="takes minutes: make test-long"),
-]
+pytestmark = pytest.mark.timeout(1200)  # a dozen whole runs, one after another
 
-MIXES = int(os.environ.get("DATASYNTH_MIXES", "1"))
+MIXES = int(os.environ.get("DATASYNTH_MIXES", "3"))
 TIMES = settings(
     max_examples=MIXES,
     deadline=None,
@@ -84,7 +83,7 @@ def test_no_mix_of_faults_and_kills_loses_repeats_or_changes_anything(
     )
     environment = s3.environment if on_s3 else {}
     endpoint.reset()
-    endpoint.set(**mix)
+    endpoint.set(**mix, steady=True)
     finished(start(str(here / "whole"), "--run-id", RUN, *words))
     endpoint.reset()
     for moment in kills:
@@ -107,7 +106,7 @@ def test_no_mix_of_faults_and_kills_is_billed_beyond_the_limit(
 ) -> None:  # fmt: skip
     words = (mkdtemp(dir=tmp_path), "--request-timeout", LIMIT_SECONDS, "--max-tokens", str(limit))
     endpoint.reset()
-    endpoint.set(**mix)
+    endpoint.set(**mix, steady=True)
     for moment in kills:
         killed_at(start, endpoint, moment, *words)
     last = start(*words, "--run-id", RUN)

@@ -30,20 +30,26 @@ class Fate:
 def fate_of(knobs: Knobs, content: bytes, attempt: int) -> Fate:
     """The fate of the `attempt`-th time (from 0) that `content` is asked.
 
-    The same attempt always meets the same fate, and the next attempt another, so that a retry can succeed. Each
-    group needs one draw: its faults stand side by side in [0, 1), as wide as their rates.
+    The same attempt always meets the same fate, and the next attempt another, so that a retry can succeed; where the
+    server is steady, a reply that comes has the faults of the first attempt. Each group needs one draw: its faults
+    stand side by side in [0, 1), as wide as their rates.
     """
     origin = b"%d/%s" % (attempt, content)
+    of_reply = b"0/" + content if knobs.steady else origin
     if not (knobs.jitter or any(getattr(knobs, f"rate_{f}") for f in (*REQUEST_FAULTS, *REPLY_FAULTS))):
         # A generator costs as much as a whole canned record, so a calm server makes none here.
-        return Fate(None, None, knobs.latency, knobs.seed, origin)
+        return Fate(None, None, knobs.latency, knobs.seed, of_reply)
     draw = seeded(knobs.seed, origin)
+    request, reply = draw.random(), draw.random()
+    if knobs.steady:
+        first = seeded(knobs.seed, of_reply)
+        _, reply = first.random(), first.random()
     return Fate(
-        request=_struck(knobs, REQUEST_FAULTS, draw.random()),
-        reply=_struck(knobs, REPLY_FAULTS, draw.random()),
+        request=_struck(knobs, REQUEST_FAULTS, request),
+        reply=_struck(knobs, REPLY_FAULTS, reply),
         latency=knobs.latency * _factor(knobs.jitter, draw),
         seed=knobs.seed,
-        origin=origin,
+        origin=of_reply,
     )
 
 

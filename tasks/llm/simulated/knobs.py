@@ -56,6 +56,7 @@ class Knobs:
     )
     rate_poor: float = _knob(0.0, "Record that every judge scores low.")
     judge_noise: float = _knob(0.0, "Points by which a judge's score may be off, either way.")
+    steady: bool = _knob(False, "What is wrong with a reply is the same each time that the same is asked.")
     bad_request: bool = _knob(False, "Every request is answered 400 with an explanation.")
     reject_parameters: tuple[str, ...] = _knob((), "Parameters answered 400 by name, such as temperature,thinking.")
     api_key: str | None = _knob(None, "The only key accepted; another is answered 401.")
