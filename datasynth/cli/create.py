@@ -21,10 +21,10 @@ from datasynth.schemas.errors import InputError
 @click.pass_context
 def create(ctx: click.Context, schema_file: str, seeds_file: str, config: str | None, dry_run: bool) -> int:
     # Imported when it runs: `--help` needs nothing but click.
-    from datasynth.cli.run import run  # noqa: PLC0415
+    from datasynth.cli.making import make  # noqa: PLC0415
     from datasynth.cli.source import settings_of  # noqa: PLC0415
 
     source = {"schema_file": schema_file, "seeds_file": seeds_file}
     if not dry_run and settings_of(ctx, source, config).output is None:
         raise InputError("datasynth create needs an output file. Give one with -o.")
-    return run(ctx, source, config=config, dry_run=dry_run)
+    return make(ctx, source, config=config, dry_run=dry_run)

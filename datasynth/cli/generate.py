@@ -19,6 +19,6 @@ from datasynth.cli.options import run_options
 @click.pass_context
 def generate(ctx: click.Context, analysis_dir: str, config: str | None, dry_run: bool) -> int:
     # Imported when it runs: `--help` needs nothing but click.
-    from datasynth.cli.run import run  # noqa: PLC0415
+    from datasynth.cli.making import make  # noqa: PLC0415
 
-    return run(ctx, {"analysis_dir": analysis_dir}, config=config, dry_run=dry_run)
+    return make(ctx, {"analysis_dir": analysis_dir}, config=config, dry_run=dry_run)

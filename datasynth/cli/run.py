@@ -1,20 +1,18 @@
-"""`generate` and `create`: one run with everything a user sees of it."""
+"""One run with everything a user of `generate` and `create` sees of it."""
 
 import os
 import sys
-from typing import Any
 
-import click
 from rich.console import Console
 
-from datasynth import head_start, prefect_setup
 from datasynth.amounts import records, records_of
-from datasynth.cli.plan import KINDS, meaning_lines, model_in_words, options_without_effect, seed_lines, show_plan
-from datasynth.cli.source import settings_of
+from datasynth.cli.plan import KINDS, meaning_lines, model_in_words, options_without_effect, seed_lines
 from datasynth.cli.speech import err, speech
 from datasynth.cli.summary import resume_command, show_summary
+from datasynth.head_start import HeadStart
 from datasynth.launch import Stopped, Watching, launch, leave_now, with_run_id
 from datasynth.outputs import check_writable
+from datasynth.prefect_setup import LocalServer
 from datasynth.progress import PlainLines, TerminalDisplay
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.messages import say
@@ -27,19 +25,17 @@ from datasynth.tasks.report.summary import dollars
 from datasynth.tasks.rounds.progress import board_of
 
 
-def run(ctx: click.Context, source: dict[str, Any], *, config: str | None, dry_run: bool) -> int:
-    """Makes the records, or says with `dry_run` what it would do; returns the exit code.
+def run(settings: SynthesisSettings, server: LocalServer | None, ahead: HeadStart | None) -> int:
+    """Makes the records; returns the exit code.
+
+    Args:
+        settings: What to make.
+        server: From `prefect_setup.begin`.
+        ahead: From `head_start.begin`; it has ended when this returns.
 
     Raises:
         DataSynthError: before the run for bad input; after it has begun, the message also says how to go on.
     """
-    settings = settings_of(ctx, source, config)
-    if dry_run:
-        show_plan(settings)
-        return 0
-    # First of all, for they take longest: while the recipe is read, both processes import.
-    server = prefect_setup.begin(verbose=speech.verbose)
-    ahead = head_start.begin(settings)
     try:
         prepared = prepare(settings)
     except BaseException:

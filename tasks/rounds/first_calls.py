@@ -22,12 +22,13 @@ from datasynth.tasks.sources.recipes import read_recipe
 def make_first_calls(settings: SynthesisSettings, opened: Callable[[], None], made: Callable[[], None]) -> None:
     """Makes the calls of the run's next round until they are done or the engines of this process are stopped.
 
-    Estimates beside them what the run should take, once for the flow too: that loads a vocabulary of tokens, a second.
+    Then estimates what the run should take, once for the flow too: that loads a vocabulary of tokens, a second of CPU
+    which the calls need better.
 
     Args:
         settings: with a `run_id`.
         opened: called once the run's card and the round's plan are on storage.
-        made: called once the last call has ended and the journal is closed. The estimate may come later.
+        made: called once the last call has ended and the journal is closed.
 
     Raises:
         DataSynthError: the run cannot be opened, or its endpoint refuses it.
@@ -42,14 +43,13 @@ def make_first_calls(settings: SynthesisSettings, opened: Callable[[], None], ma
         return
     plans = next_round(job, outcomes)
     opened()
-    with ThreadPoolExecutor(len(plans) + 1) as threads:
-        try:
-            engine = engine_of(job.place)
+    try:
+        engine = engine_of(job.place)
+        with ThreadPoolExecutor(len(plans)) as threads:
             receipts = [threads.submit(engine.run, shard_of(plan, job)) for plan in plans]
-            estimated = threads.submit(with_estimate, job)
             for receipt in receipts:
                 receipt.result()
-        finally:
-            close_engine(job.place)
-        made()
-        estimated.result()
+    finally:
+        close_engine(job.place)
+    made()
+    with_estimate(job)
