@@ -10,11 +10,12 @@ DEMO := demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check lock clean
+.PHONY: help demo test test-long lint check lock clean
 
 help:
 	@echo "make demo   200 records from a shipped analysis, without a key: sets up .venv, says where they are"
 	@echo "make test   sets up, then formats-checks, lints, type-checks and tests"
+	@echo "make test-long   the same, with a run from the Prefect UI's form: minutes, and on a busy machine not for sure"
 	@echo "make lock   pins every dependency again (constraints.txt)"
 	@echo "make clean  removes .venv and what the demo made"
 
@@ -61,6 +62,10 @@ $(COMPILED): $(READY)
 test: lint $(RCLONE) $(REDIS) $(COMPILED)
 	@$(BIN)/python -m compileall -q datasynth flows tasks schemas
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# A browser that is starved of time loses clicks.
+test-long: export DATASYNTH_LONG = 1
+test-long: test
 
 # No index address may enter the file, so that it serves on any mirror.
 lock: $(READY)

@@ -23,7 +23,7 @@ from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 pytestmark = pytest.mark.timeout(1200)  # a dozen whole runs, one after another
 
-MIXES = int(os.environ.get("DATASYNTH_MIXES", "3"))
+MIXES = int(os.environ.get("DATASYNTH_MIXES", "2"))
 TIMES = settings(
     max_examples=MIXES,
     deadline=None,

@@ -4,6 +4,7 @@ It takes a minute and more, for four processes import Prefect one after the othe
 """
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ def client(prefect: None, api: str) -> Iterator[SyncPrefectClient]:
         yield opened
 
 
+@pytest.mark.skipif(not os.environ.get("DATASYNTH_LONG"), reason="a starved browser loses clicks: make test-long")
 def test_a_run_is_started_from_the_form_and_watched_and_its_report_is_there(
     api: str, examples: Path, tmp_path: Path
 ) -> None:
