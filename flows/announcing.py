@@ -19,12 +19,12 @@ RECONNECTIONS = 3
 
 
 def announced(report: RunReport) -> RunReport:
-    """`report`, after it was told how the run ended. Nobody waits for the event, and its loss harms nothing.
+    """`report`, after it was told how the run ended.
 
     It is the state that the flow run ends in, for Prefect shows a state's message where people look for how a run went,
     and gives whoever called the flow what the state holds.
     """
-    _emit(run_ended(report))
+    emit(run_ended(report))
     message = " ".join(str(sentence) for sentence in headline(report))
     return cast(RunReport, Completed(message=message, data=report))
 
@@ -33,10 +33,11 @@ def announce_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> N
     """A flow's hook for runs that failed or crashed. Prefect logs what a hook raises and goes on."""
     settings = flow_run.parameters.get("settings")
     known = settings if isinstance(settings, dict) else getattr(settings, "model_dump", dict)()
-    _emit(run_failed(str(flow_run.id), known, state.message or state.name or ""))
+    emit(run_failed(str(flow_run.id), known, state.message or state.name or ""))
 
 
-def _emit(announcement: Announcement) -> None:
+def emit(announcement: Announcement) -> None:
+    """Tells it. Nobody waits for the event, and its loss harms nothing."""
     emit_event(announcement.event, announcement.resource, payload=announcement.payload)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
@@ -44,6 +45,16 @@ def deployed_run() -> FlowRun | None:
     context = FlowRunContext.get()
     run = context.flow_run if context else None
     return run if run and run.deployment_id else None
+
+
+def show_markdown(key: str, markdown: str, description: str | None = None) -> None:
+    """Puts a page among the artifacts of the flow run; what it shows is kept elsewhere, so failing breaks nothing."""
+    try:
+        # Asked once and without Prefect's retries, which take a minute.
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+            create_markdown_artifact(markdown, key=key, description=description)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run is worth more than its picture
+        get_run_logger().warning("The run goes on, but its artifact %s could not be shown: %r", key, error)
 
 
 class LiveArtifacts:

@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from prefect import flow, get_run_logger, unmapped
-from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from datasynth.flows.announcing import emit
+from datasynth.flows.artifacts import show_markdown
 from datasynth.schemas.evaluation import Evaluation, EvaluationSettings
 from datasynth.schemas.record import content_digest
 from datasynth.tasks.evaluate.announcement import evaluated
@@ -51,7 +50,9 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         with _judge_at_work(sample, subject):
             receipts = judge.map(sample.batches, unmapped(sample), unmapped(subject)).result()
     compared.result()
-    return _announced(_shown(conclude(subject, sample, receipts)))
+    evaluation = _shown(conclude(subject, sample, receipts))
+    emit(evaluated(evaluation))
+    return evaluation
 
 
 @contextmanager
@@ -72,16 +73,11 @@ def _shown(evaluation: Evaluation) -> Evaluation:
     language = evaluation.settings.get("language", "en")
     said = verdict_sentence(evaluation).text(language)
     get_run_logger().info("%s %s", said, evaluation.url)
-    try:
-        # Asked once and without Prefect's retries, which take a minute.
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
-            create_markdown_artifact(
-                evaluation_page(evaluation, language),
-                key=_key(evaluation),
-                description=unlinked(plain(f"{said} {evaluation.name} · {evaluation.id}")),
-            )
-    except Exception as error:  # noqa: BLE001 - whatever it is, the evaluation stands written
-        get_run_logger().warning("The evaluation is written, but its artifact could not be shown: %r", error)
+    show_markdown(
+        _key(evaluation),
+        evaluation_page(evaluation, language),
+        unlinked(plain(f"{said} {evaluation.name} · {evaluation.id}")),
+    )
     return evaluation
 
 
@@ -89,10 +85,3 @@ def _key(evaluation: Evaluation) -> str:
     """Of the data, so that their evaluations are one history: lower-case letters, digits and dashes."""
     name = re.sub("[^a-z0-9]+", "-", evaluation.name.lower()).strip("-")[:40]
     return "-".join(filter(None, ("datasynth", name, content_digest(evaluation.data)[:12], "evaluation")))
-
-
-def _announced(evaluation: Evaluation) -> Evaluation:
-    """`evaluation`, after it was told how it came out. Nobody waits for the event, and its loss harms nothing."""
-    told = evaluated(evaluation)
-    emit_event(told.event, told.resource, payload=told.payload)
-    return evaluation

@@ -3,15 +3,12 @@
 from typing import Any
 
 from prefect import Flow, flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.events import emit_event
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from datasynth.flows.artifacts import deployed_run
+from datasynth.flows.announcing import emit
+from datasynth.flows.artifacts import deployed_run, show_markdown
 from datasynth.flows.synthesize import synthesize
-from datasynth.schemas.announcement import Announcement
 from datasynth.schemas.proportions import ProportionalReport, ProportionalSettings
 from datasynth.schemas.record import content_digest
 from datasynth.tasks.proportions.mixture import Mixture
@@ -32,7 +29,7 @@ def _announce_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> 
     given = flow_run.parameters.get("settings")
     known = given if isinstance(given, dict) else getattr(given, "model_dump", dict)()
     told = {**known, "dataset": known.get("name")}
-    _emit(run_failed(str(flow_run.id), told, state.message or state.name or ""))
+    emit(run_failed(str(flow_run.id), told, state.message or state.name or ""))
 
 
 @flow(
@@ -49,7 +46,7 @@ def proportional(settings: ProportionalSettings) -> ProportionalReport:
             _fill(mixture)
             _show(mixture)
         report = mix_parts(mixture)
-    _emit(proportions_ended(report))
+    emit(proportions_ended(report))
     return report
 
 
@@ -75,16 +72,7 @@ def _show(mixture: Mixture) -> None:
     if deployed_run() is None:
         return
     card = mixture.run.card
-    try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
-            create_markdown_artifact(
-                key=f"datasynth-parts-{content_digest([card.dataset, card.run_id])[:12]}",
-                markdown=unlinked(parts_markdown(mixture.reports(), mixture.settings.language)),
-            )
-    except Exception as error:  # noqa: BLE001 - whatever it is, the records are worth more than their picture
-        get_run_logger().warning("The run goes on, but its artifact could not be shown: %r", error)
-
-
-def _emit(announcement: Announcement) -> None:
-    """Nobody waits for the event, and its loss harms nothing."""
-    emit_event(announcement.event, announcement.resource, payload=announcement.payload)
+    show_markdown(
+        f"datasynth-parts-{content_digest([card.dataset, card.run_id])[:12]}",
+        unlinked(parts_markdown(mixture.reports(), mixture.settings.language)),
+    )

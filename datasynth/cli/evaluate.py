@@ -151,10 +151,10 @@ def _show(evaluation: "Evaluation", *, told: tuple[Message, ...]) -> None:
 
 
 def _show_reasons(reasons: "tuple[Reason, ...]") -> None:
-    from datasynth.tasks.report.reasons import reason_in_words  # noqa: PLC0415
+    from datasynth.tasks.report.reasons import check_in_words  # noqa: PLC0415
 
     for reason in reasons[:MOST_REASONS]:
-        words = reason_in_words(f"validate.{reason.check}") or reason_in_words(f"dedup.{reason.check}")
+        words = check_in_words(reason.check)
         shown = "; ".join(f"{one.record}: {one.detail}" for one in reason.examples[:1])
         out(
             say(

@@ -13,7 +13,7 @@ from datasynth.tasks.evaluate.words import (
 from datasynth.tasks.report import facts
 from datasynth.tasks.report.cells import code, plain, table
 from datasynth.tasks.report.live import unlinked
-from datasynth.tasks.report.reasons import reason_in_words
+from datasynth.tasks.report.reasons import check_in_words
 
 LONGEST_SENTENCE = 1_000
 """Characters: sentences name addresses, and what to do comes last."""
@@ -82,7 +82,7 @@ def _validity(evaluation: Evaluation, language: Language) -> list[str]:
         return lines
     rows = []
     for reason in validity.reasons:
-        words = reason_in_words(f"validate.{reason.check}") or reason_in_words(f"dedup.{reason.check}")
+        words = check_in_words(reason.check)
         because = " ".join([code(reason.check), *([_word(words, language)] if words else [])])
         examples = [
             " ".join(filter(None, (code(one.record), code(one.field), plain(one.detail)))) for one in reason.examples

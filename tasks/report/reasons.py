@@ -80,3 +80,8 @@ def reason_in_words(reason: str) -> Message | None:
             return say("valid and new, but the count was already met")
         case _:
             return _MISSING.get(reason)
+
+
+def check_in_words(check: str) -> Message | None:
+    """What the check or the comparison `check` objects to, whichever of the two has one of this name."""
+    return reason_in_words(f"validate.{check}") or reason_in_words(f"dedup.{check}")

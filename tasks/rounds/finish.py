@@ -112,17 +112,22 @@ def finish_run(
         run.folder.write(name, content)
     run.folder.remove("work")
     if not report.fell_short:
-        manifest = run.manifest(records=report.total, simulated=report.simulated)
-        run.folder.write("manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-        if settings.post_hook and output:
-            run_post_hook(
-                settings.post_hook,
-                analysis_dir=recipe.analysis_dir,
-                output_path=output,
-                count=report.total,
-                language=settings.language,
-            )
+        _complete(run, report, recipe, settings)
     return report
+
+
+def _complete(run: Run, report: RunReport, recipe: Recipe, settings: SynthesisSettings) -> None:
+    """Writes the manifest, which says that all is there, and only then lets the user's own command work on it."""
+    manifest = run.manifest(records=report.total, simulated=report.simulated)
+    run.folder.write("manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    if settings.post_hook and report.output:
+        run_post_hook(
+            settings.post_hook,
+            analysis_dir=recipe.analysis_dir,
+            output_path=report.output,
+            count=report.total,
+            language=settings.language,
+        )
 
 
 def _export(output: str, run: Run, report: RunReport, recipe: Recipe, settings: SynthesisSettings) -> None:
