@@ -1,5 +1,6 @@
 """Token counts and the bound they never pass."""
 
+import bpe_openai
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,15 @@ def test_openai_counts_are_exact() -> None:
     # As tiktoken counts with o200k_base.
     assert count_tokens("hello world", "gpt-5.4-mini") == 2
     assert count_tokens("", "gpt-5.4-mini") == 0
+
+
+@settings(deadline=None)
+@given(st.text())
+@example("<|endoftext|> <|endofprompt|>")
+@example("写一封信。 " * 200)
+def test_counts_are_those_of_the_packages_own_python_side(text: str) -> None:
+    ordinary = bpe_openai.get_encoding("o200k_base").encode_ordinary(text)
+    assert count_tokens(text, "gpt-5.4-mini") == len(ordinary)
 
 
 def test_words_that_are_special_to_a_model_are_counted_as_text() -> None:
