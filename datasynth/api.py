@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from datasynth import head_start, prefect_setup
+from datasynth import caller, prefect_setup
 from datasynth.config import OnProgress, SynthesisConfig
 from datasynth.interactive import Pasted, read_pasted, require_something, save_pasted
 from datasynth.launch import launch, with_run_id
@@ -284,7 +284,7 @@ def _finished(settings: SynthesisSettings, on_progress: OnProgress | None) -> Sy
     if settings.output:
         check_writable(settings.output)
     settings, _ = with_run_id(settings, source.recipe)
-    return _result(launch(settings, prefect_setup.begin(), head_start.begin(settings), Callback(on_progress)))
+    return _result(launch(settings, prefect_setup.begin(), caller.begin(settings), Callback(on_progress)))
 
 
 def _result(report: RunReport) -> SynthesisResult:

@@ -6,20 +6,19 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 from typing import Protocol
 
 from datasynth import prefect_setup
-from datasynth.head_start import HeadStart
+from datasynth.caller import CallerProcess
 from datasynth.schemas.errors import DataSynthError, RunError
 from datasynth.schemas.messages import Message, say
 from datasynth.schemas.recipe import Recipe
 from datasynth.schemas.report import RunReport
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS
-from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.runs import new_run_id, run_to_resume
 
 STOP_AGAIN_SECONDS = 0.5
@@ -55,7 +54,7 @@ def with_run_id(settings: SynthesisSettings, recipe: Recipe) -> tuple[SynthesisS
 def launch(
     settings: SynthesisSettings,
     server: prefect_setup.LocalServer | None,
-    head_start: HeadStart | None,
+    caller: CallerProcess | None,
     watching: Watching,
 ) -> RunReport:
     """Runs the flow.
@@ -63,7 +62,7 @@ def launch(
     Args:
         settings: With a `run_id`, so that the run can be watched.
         server: From `prefect_setup.begin`, started before everything else that takes time.
-        head_start: From `head_start.begin`, likewise; it is told here to go, and has ended when this returns.
+        caller: From `caller.begin`, likewise; it is told here to go, and has ended when this returns.
         watching: What the user sees.
 
     Raises:
@@ -72,43 +71,45 @@ def launch(
     """
     if settings.run_id is None:
         raise RunError("A run needs an id before it starts. Give run_id.")
-    with ended_by_signals() as told, _under_way(head_start, settings):
+    with ended_by_signals() as told, _under_way(caller, settings):
         with watching.waiting(waited_for(server)):
             # Prefect and Polars take seconds to import: meanwhile the server starts, and the first calls leave.
             with rare_collections():
                 from datasynth.flows.synthesize import synthesize  # noqa: PLC0415
-                from datasynth.tasks.generate.engines import after_head_start  # noqa: PLC0415
+                from datasynth.tasks.rounds.meanwhile import CHECKS, REPORT, import_all  # noqa: PLC0415
 
-            if head_start is None:
-                _import_sdk_beside(settings)
+            # While somebody else makes the calls, nobody waits for what this process imports.
+            _beside(partial(import_all, CHECKS if caller is None else (*CHECKS, *REPORT)))
             prefect_setup.ready(server)
-            if head_start is not None:
-                head_start.wait_until_open()
-                after_head_start(settings.run_id, partial(_hand_over, head_start, settings))
+            if caller is None or not _calls_for(caller, settings):
+                _beside(partial(_import_sdk, settings))
         if told:
             raise Stopped  # the first one was lost in somebody's import
         with watching.running(settings.run_id), prefect_setup.patient(), api_named_in_errors():
             return synthesize(settings)
 
 
-def _hand_over(head_start: HeadStart, settings: SynthesisSettings) -> None:
-    """Ends the head start. While its calls in flight end, imports the SDK if there are calls left for us."""
-    now = board_of(settings.run_id or "").now()
-    all_begun = now.calls_done + now.calls_in_flight >= now.calls_planned
-    if not all_begun or now.calls_planned * settings.batch_size < now.target - now.accepted:
-        _import_sdk_beside(settings)
-    head_start.finish()
+def _calls_for(caller: CallerProcess, settings: SynthesisSettings) -> bool:
+    """Has the flow's calls made by `caller`, and whether it could open the run; if not, the flow finds out why."""
+    from datasynth.tasks.generate.engines import calls_made_by  # noqa: PLC0415 - imported by now
+
+    caller.wait_until_open()
+    if caller.lost:
+        return False
+    calls_made_by(settings.run_id or "", caller)
+    return True
 
 
-def _import_sdk_beside(settings: SynthesisSettings) -> None:
-    """Has the SDK that makes the run's calls imported by a thread that nobody waits for."""
+def _import_sdk(settings: SynthesisSettings) -> None:
     from datasynth.tasks.llm.clients import import_sdk  # noqa: PLC0415 - imported by now
 
-    def work() -> None:
-        with contextlib.suppress(ImportError):  # the engine meets the same error, and says what it is for
-            import_sdk(PROVIDERS[settings.provider].protocol)
+    with contextlib.suppress(ImportError):  # the engine meets the same error, and says what it is for
+        import_sdk(PROVIDERS[settings.provider].protocol)
 
-    threading.Thread(target=work, name="datasynth-imports", daemon=True).start()
+
+def _beside(imports: Callable[[], None]) -> None:
+    """Imports in a thread that nobody waits for, while Prefect's answers are."""
+    threading.Thread(target=imports, name="datasynth-imports", daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -124,16 +125,16 @@ def api_named_in_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _under_way(head_start: HeadStart | None, settings: SynthesisSettings) -> Iterator[None]:
-    """Around everything that goes on beside the head start, which ends with it, however that ends."""
-    if head_start is None:
+def _under_way(caller: CallerProcess | None, settings: SynthesisSettings) -> Iterator[None]:
+    """Around everything that goes on beside the process that makes the calls, which ends with it, however it ends."""
+    if caller is None:
         yield
         return
-    head_start.go(settings)
+    caller.go(settings)
     try:
         yield
     finally:
-        head_start.stop()
+        caller.stop()
 
 
 @contextlib.contextmanager

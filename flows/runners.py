@@ -102,6 +102,13 @@ def whole(value: R, job: Job) -> R:
     return cast(R, quote(value)) if job.spread is None else value
 
 
+def found_by(futures: PrefectFutureList[R], job: Job) -> Any:
+    """What `futures` bring, for other tasks of `job`: as it is (`whole`), which waits for it here, or on a cluster the
+    futures, so that it goes from process to process and not through this one.
+    """
+    return [whole(value, job) for value in futures.result()] if job.spread is None else futures
+
+
 def followed(futures: PrefectFutureList[R], plans: Sequence[ShardPlan], job: Job) -> PrefectFutureList[R]:
     """`futures` of the shards of `plans`; those of other processes are shown to whoever watches as they end."""
     if job.spread is not None:

@@ -11,13 +11,14 @@ from prefect.runtime import flow_run
 from datasynth.flows.announcing import announce_failure, announced
 from datasynth.flows.approval import approved
 from datasynth.flows.artifacts import LiveArtifacts
-from datasynth.flows.runners import ChosenRunner, close_engines_of, followed, spread, stop_engines_of, whole
+from datasynth.flows.runners import ChosenRunner, close_engines_of, followed, found_by, spread, stop_engines_of, whole
 from datasynth.schemas.report import RoundOutcome, RunReport
 from datasynth.schemas.settings import SynthesisSettings
+from datasynth.tasks.generate.engines import finished_before
 from datasynth.tasks.llm.endpoints import PROVIDERS
 from datasynth.tasks.rounds.commit import forget_committer
 from datasynth.tasks.rounds.job import Job
-from datasynth.tasks.rounds.meanwhile import importing_meanwhile
+from datasynth.tasks.rounds.meanwhile import prepared_meanwhile
 from datasynth.tasks.rounds.opening import start_run
 from datasynth.tasks.rounds.planning import next_round, take_note
 from datasynth.tasks.rounds.progress import board_of
@@ -53,9 +54,11 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
     job = spread(start_run(settings, recipe, detection, flow_run.id))
     shown = LiveArtifacts(job)
     with _at_work(job):
-        outcomes = list(job.run.outcomes())
+        done = list(job.run.outcomes())
+        # What the process that makes the calls has settled ahead is gone through again, and found to be done.
+        outcomes = done[: finished_before(job.card.run_id)]
         resumed = len(outcomes)
-        take_note(job, outcomes)
+        take_note(job, done)
         shown.show(outcomes)
         while (
             stop := stop_reason(outcomes, total=_total(job, outcomes), target=job.card.target, resumed=resumed)
@@ -63,18 +66,21 @@ def synthesize(settings: SynthesisSettings) -> RunReport:
             if len(outcomes) == max(resumed, 1):  # once: after the pilot, or where an earlier process has made it
                 job = approved(job, outcomes, shown)
             plans = next_round(job, outcomes)
-            shards = prompt.map([whole(plan, job) for plan in plans], unmapped(whole(job, job)))
-            made = followed(generate.map(shards, unmapped(whole(job, job))), plans, job)
-            with importing_meanwhile(job.card.run_id):
+            # Any: Prefect takes what a task waits for to be of the task's own type.
+            asked: Any = prompt.map([whole(plan, job) for plan in plans], unmapped(whole(job, job)))
+            # `wait_for` draws the lines between task runs that values taken out of their futures have lost.
+            made = generate.map(found_by(asked, job), unmapped(whole(job, job)), wait_for=asked)
+            made = followed(made, plans, job)
+            with prepared_meanwhile(job):
                 # All of them: a shard that begins after another one failed would open the closed engine anew.
                 made.wait()
             # This raises what stopped a shard; a dependency on the futures would say only that one failed.
             receipts = made.result()
-            judged = validate(receipts, whole(plans, job), whole(job, job))
+            judged = validate(whole(receipts, job), whole(plans, job), whole(job, job), wait_for=made)
             if job.settings.judging:
                 judged = score(judged, whole(job, job), _total(job, outcomes))
             outcomes.append(dedup(judged, whole(plans, job), whole(job, job), _total(job, outcomes)))
-            take_note(job, outcomes)
+            take_note(job, max(outcomes, done, key=len))
             shown.show(outcomes)
     return announced(shown.finish(report(whole(job, job), *stop, started)))
 

@@ -5,14 +5,12 @@ What travels between tasks is small: references and figures. Replies stay in the
 may run on any machine that shares the storage.
 """
 
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import httpx
-import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -28,17 +26,15 @@ from datasynth.schemas.messages import Message
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import content_digest
 from datasynth.schemas.removal import DedupReport
-from datasynth.schemas.report import RoundOutcome, RunReport, Spend, StopReason
+from datasynth.schemas.report import RoundOutcome, RunReport, StopReason
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.blocks.source import forget_blocks
 from datasynth.tasks.detect.kinds import detect_kind
-from datasynth.tasks.generate.collect import collect
 from datasynth.tasks.generate.engines import engine_of, journal_of, judge_journal_of
 from datasynth.tasks.judge.prompt import judge_prompt, scores_schema
 from datasynth.tasks.llm.engine import Gate
-from datasynth.tasks.quality.screening import checks_for
 from datasynth.tasks.rounds.candidates import scored_candidates
-from datasynth.tasks.rounds.commit import Harvest, committer_of
+from datasynth.tasks.rounds.commit import committer_of
 from datasynth.tasks.rounds.deduplicating import duplicates_between_runs, remove_duplicates
 from datasynth.tasks.rounds.finish import finish_run
 from datasynth.tasks.rounds.job import Job
@@ -46,11 +42,9 @@ from datasynth.tasks.rounds.opening import with_estimate
 from datasynth.tasks.rounds.planning import ShardPlan
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.prompts import shard_of
-from datasynth.tasks.rounds.runs import Run
-from datasynth.tasks.rounds.shares import limit_met
+from datasynth.tasks.rounds.settling import JudgedRound, commit_round, frame_bytes, judge_round, read_frame
 from datasynth.tasks.sources.recipes import read_recipe
 from datasynth.tasks.storage.store import Store
-from datasynth.tasks.validate.validator import accept_all, judge
 
 CODE = "1"
 """Part of every cache key: raised when a step's result would differ for the same input."""
@@ -68,22 +62,6 @@ def may_pass(_task: Any, _run: TaskRun, state: State) -> bool:
     except Exception:  # noqa: BLE001 - whatever it was, the try costs nothing: replies are in the journal
         return True
     return False
-
-
-@dataclass(frozen=True)
-class JudgedRound:
-    """A round after validation: where its candidates are, and what never became one."""
-
-    round: int
-    judged: str
-    """Path in the run's folder of the frame `Judged`."""
-    replies: str
-    missing: tuple[tuple[str, int], ...]
-    unasked: int
-    limit: StopReason | None
-    trouble: str
-    scores: str | None = None
-    """Path of the frame `Scores`, where records are judged."""
 
 
 @task(
@@ -164,28 +142,7 @@ def _gate(job: Job) -> Gate | None:
 )
 def validate(receipts: Sequence[ShardReceipt], plans: list[ShardPlan], job: Job) -> JudgedRound:
     """Parses a round's replies and judges every record against the schema."""
-    calls = [call for plan in plans for call in plan.calls]
-    results = [result for receipt in receipts for result in receipt.results]
-    number = plans[0].round
-    collected = collect(calls, results, journal_of(job.place), job.recipe.record_schema)
-    if job.settings.validate_records:
-        quality = checks_for(job.recipe, job.detection, job.settings)
-        judged = judge(collected.candidates, job.recipe.record_schema, job.detection, quality=quality)
-    else:
-        judged = accept_all(collected.candidates)
-    paths = f"work/{number:05d}-judged.parquet", f"work/{number:05d}-replies.parquet"
-    for path, frame in zip(paths, (judged, collected.replies), strict=True):
-        job.run.folder.write(path, _parquet(frame))
-    limit = limit_met(job, plans, results)
-    timed_out = any(result.miss == "stopped" for result in results)
-    return JudgedRound(
-        number,
-        *paths,
-        missing=tuple(collected.missing.items()),
-        unasked=collected.unasked,
-        limit=limit or ("max_minutes" if timed_out else None),
-        trouble="; ".join(f"{n} x {words}" for words, n in collected.trouble.most_common(3)),
-    )
+    return judge_round(receipts, plans, job)
 
 
 @task(
@@ -201,10 +158,10 @@ def score(judged: JudgedRound, job: Job, before: int) -> JudgedRound:
     """Has the judge score what would be accepted. Not cached and not in shards: the journal has every judgement."""
     run, number = job.run, judged.round
     committer = committer_of(run, job.recipe, job.detection, job.settings)
-    frame = _frame(run, judged.judged)
+    frame = read_frame(run, judged.judged)
     scores, scoring = scored_candidates(job, committer, number, frame, before, partial(_judged, job, number))
     path = f"work/{number:05d}-scores.parquet"
-    run.folder.write(path, _parquet(scores))
+    run.folder.write(path, frame_bytes(scores))
     trouble = "; ".join(words for words in (judged.trouble, scoring.trouble) if words)
     return replace(judged, scores=path, limit=judged.limit or scoring.limit, trouble=trouble)
 
@@ -230,27 +187,7 @@ def _judged(job: Job, round: int, prompts: tuple[Prompt, ...]) -> list[tuple[Cal
 )
 def dedup(judged: JudgedRound, plans: list[ShardPlan], job: Job, before: int) -> RoundOutcome:
     """Removes duplicates, fills the count and commits the round. Not cached: the ledger says what is done."""
-    run = job.run
-    judging = judge_journal_of(job.place).spend(judged.round) if judged.scores else Spend()
-    harvest = Harvest(
-        round=judged.round,
-        calls=tuple(call for plan in plans for call in plan.calls),
-        judged=_frame(run, judged.judged),
-        replies=_frame(run, judged.replies),
-        missing=dict(judged.missing),
-        unasked=judged.unasked,
-        spend=journal_of(job.place).spend(judged.round) + judging,
-        limit=judged.limit,
-        trouble=judged.trouble,
-        scores=_frame(run, judged.scores) if judged.scores else None,
-        judging=judging,
-    )
-    committer = committer_of(run, job.recipe, job.detection, job.settings)
-    outcome = committer.commit(harvest, before=before, target=job.card.target)
-    for path in (judged.judged, judged.replies, judged.scores):
-        if path:
-            run.folder.remove(path)
-    return outcome
+    return commit_round(judged, plans, job, before)
 
 
 @task(name="compare runs", cache_policy=NO_CACHE, persist_result=False, retries=RETRIES, retry_condition_fn=may_pass)
@@ -315,13 +252,3 @@ def read_block(kind: str, name: str) -> dict[str, Any]:
             url=url,
             error=type(error).__name__,
         ) from error
-
-
-def _frame(run: Run, path: str) -> pl.DataFrame:
-    return pl.read_parquet(io.BytesIO(run.folder.read(path)))
-
-
-def _parquet(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 import click
 
+from datasynth import early
 from datasynth.cli.commands import command, option
 from datasynth.cli.options import run_options
 from datasynth.schemas.errors import InputError
@@ -20,6 +21,8 @@ from datasynth.schemas.errors import InputError
 @option("--dry-run", is_flag=True, help="Say what would be done and what it would cost; ask no model.")
 @click.pass_context
 def create(ctx: click.Context, schema_file: str, seeds_file: str, config: str | None, dry_run: bool) -> int:
+    if not dry_run:
+        early.begin()
     # Imported when it runs: `--help` needs nothing but click.
     from datasynth.cli.making import make  # noqa: PLC0415
     from datasynth.cli.source import settings_of  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 import click
 
+from datasynth import early
 from datasynth.cli.commands import command, option
 from datasynth.cli.options import run_options
 
@@ -18,6 +19,8 @@ from datasynth.cli.options import run_options
 @option("--dry-run", is_flag=True, help="Say what would be done and what it would cost; ask no model.")
 @click.pass_context
 def generate(ctx: click.Context, analysis_dir: str, config: str | None, dry_run: bool) -> int:
+    if not dry_run:
+        early.begin()
     # Imported when it runs: `--help` needs nothing but click.
     from datasynth.cli.making import make  # noqa: PLC0415
 

@@ -20,11 +20,11 @@ def make(ctx: click.Context, source: dict[str, Any], *, config: str | None, dry_
 
         show_plan(settings)
         return 0
-    from datasynth import head_start, prefect_setup  # noqa: PLC0415
+    from datasynth import caller, prefect_setup  # noqa: PLC0415
 
     # While this process imports the rest and reads the recipe, these import too.
     server = prefect_setup.begin(verbose=speech.verbose)
-    ahead = head_start.begin(settings)
+    process = caller.begin(settings)
     from datasynth.cli.run import run  # noqa: PLC0415
 
-    return run(settings, server, ahead)
+    return run(settings, server, process)

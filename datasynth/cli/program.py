@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from datasynth import early
 from datasynth.cli.commands import CommandTable, version_option
 from datasynth.cli.speech import err, speech
 from datasynth.schemas.errors import DataSynthError
@@ -69,6 +70,7 @@ class Program(CommandTable):
                 ),
                 FAILED,
             )
+        early.discard()
         # What is left goes with the process: walking over a million objects first would take a second.
         gc.freeze()
         sys.exit(code or 0)

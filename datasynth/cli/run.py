@@ -6,10 +6,10 @@ import sys
 from rich.console import Console
 
 from datasynth.amounts import records, records_of
+from datasynth.caller import CallerProcess
 from datasynth.cli.plan import KINDS, meaning_lines, model_in_words, options_without_effect, seed_lines
 from datasynth.cli.speech import err, speech
 from datasynth.cli.summary import resume_command, show_summary
-from datasynth.head_start import HeadStart
 from datasynth.launch import Stopped, Watching, launch, leave_now, with_run_id
 from datasynth.outputs import check_writable
 from datasynth.prefect_setup import LocalServer
@@ -25,13 +25,13 @@ from datasynth.tasks.report.summary import dollars
 from datasynth.tasks.rounds.progress import board_of
 
 
-def run(settings: SynthesisSettings, server: LocalServer | None, ahead: HeadStart | None) -> int:
+def run(settings: SynthesisSettings, server: LocalServer | None, caller: CallerProcess | None) -> int:
     """Makes the records; returns the exit code.
 
     Args:
         settings: What to make.
         server: From `prefect_setup.begin`.
-        ahead: From `head_start.begin`; it has ended when this returns.
+        caller: From `caller.begin`; it has ended when this returns.
 
     Raises:
         DataSynthError: before the run for bad input; after it has begun, the message also says how to go on.
@@ -39,11 +39,11 @@ def run(settings: SynthesisSettings, server: LocalServer | None, ahead: HeadStar
     try:
         prepared = prepare(settings)
     except BaseException:
-        if ahead is not None:
-            ahead.stop()
+        if caller is not None:
+            caller.stop()
         raise
     try:
-        report = launch(prepared, server, ahead, _display())
+        report = launch(prepared, server, caller, _display())
     except Stopped:
         _say_stopped(prepared)
         return 1

@@ -5,7 +5,7 @@ closed by the flow.
 import asyncio
 import gc
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from datasynth.schemas.record import RecordSchema
 from datasynth.schemas.report import Estimate
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.generate.collect import readable
+from datasynth.tasks.generate.elsewhere import Caller, EngineElsewhere
 from datasynth.tasks.judge.choice import judge_endpoint, judge_settings
 from datasynth.tasks.judge.estimate import generation_limits
 from datasynth.tasks.judge.scores import has_scores
@@ -60,6 +61,8 @@ class RunPlace:
 
 class OpenEngine:
     """A run's engines with their loop, journals and, for the simulated provider, their server."""
+
+    lost = False
 
     def __init__(self, place: RunPlace, gate: Gate | None) -> None:
         settings = place.settings
@@ -236,8 +239,8 @@ def budgets_of(place: RunPlace, journal: Journal, judge_journal: Journal | None)
 def purse_of(place: RunPlace) -> Purse:
     """What the run may still spend: as its engine here has it, else as its journals say."""
     with _lock:
-        engine = _open_engines.get(place.journal_url)
-    if engine is not None and not place.shared:
+        engine = _engines.get(place.journal_url)
+    if isinstance(engine, OpenEngine) and not place.shared:
         return engine.purse
     judge_journal = judge_journal_of(place) if place.settings.judging else None
     return budgets_of(place, journal_of(place), judge_journal)[0].purse
@@ -263,47 +266,62 @@ def require_price(price: Price | None, endpoint: Endpoint, settings: SynthesisSe
         )
 
 
-_open_engines: dict[str, OpenEngine] = {}
+_engines: dict[str, OpenEngine | EngineElsewhere] = {}
+"""Of this process' runs, by the address of the journal."""
+_callers: dict[str, Caller] = {}
+"""By run id."""
 _read_journals: dict[str, Journal] = {}
 """Of runs that other processes make calls for, and this one does not."""
 _lock = threading.Lock()
-_head_starts: dict[str, Callable[[], None]] = {}
 
 
-def after_head_start(run_id: str, over: Callable[[], None]) -> None:
-    """From now on no engine for `run_id` is opened before `over` returned: another process makes its first calls.
-
-    Args:
-        run_id: the run.
-        over: returns when the other process has made its last call; any thread may call it, any number of times.
-    """
-    _head_starts[run_id] = over
+def calls_made_by(run_id: str, caller: Caller) -> None:
+    """From now on the calls of `run_id` are made by another process, unless that is lost."""
+    _callers[run_id] = caller
 
 
-def has_head_start(run_id: str) -> bool:
-    """Whether another process made, or makes, the first calls of the run."""
-    return run_id in _head_starts
+def called_elsewhere(run_id: str) -> bool:
+    """Whether another process makes, or made, calls of the run."""
+    return run_id in _callers
 
 
-def engine_of(place: RunPlace, gate: Gate | None = None) -> OpenEngine:
+def finished_before(run_id: str) -> int | None:
+    """Rounds that were finished before the process that makes the calls went ahead; None where there is no such one."""
+    caller = _callers.get(run_id)
+    return None if caller is None else caller.finished_before
+
+
+def leave_settling(run_id: str, round: int) -> None:
+    """Before `round` is settled here: returns when no other process settles it, or it is settled already."""
+    if caller := _callers.get(run_id):
+        caller.leave(round)
+
+
+def engine_of(place: RunPlace, gate: Gate | None = None) -> OpenEngine | EngineElsewhere:
     """This process's engine for the run at `place`, opened by the first call.
 
     Raises:
-        DataSynthError: it cannot be opened, or the endpoint refused the run's head start for good.
+        DataSynthError: it cannot be opened.
     """
-    if over := _head_starts.get(place.settings.run_id or ""):
-        over()  # not under the lock, which whoever stops the engines needs
     with _lock:
-        engine = _open_engines.get(place.journal_url)
-        if engine is None:
-            engine = _open_engines[place.journal_url] = OpenEngine(place, gate)
+        engine = _found(place)
+        if engine is None or engine.lost:
+            engine = _engines[place.journal_url] = OpenEngine(place, gate)
         return engine
+
+
+def _found(place: RunPlace) -> OpenEngine | EngineElsewhere | None:
+    """The run's engine if there is one by now; the lock is held."""
+    caller = _callers.get(place.settings.run_id or "")
+    if place.journal_url not in _engines and caller is not None:
+        _engines[place.journal_url] = EngineElsewhere(caller, Journal(Store(place.journal_url)))
+    return _engines.get(place.journal_url)
 
 
 def stop_engine(place: RunPlace) -> None:
     """Lets this process's engine for the run, if any, come to rest."""
     with _lock:
-        engine = _open_engines.get(place.journal_url)
+        engine = _engines.get(place.journal_url)
     if engine is not None:
         engine.stop()
 
@@ -311,7 +329,7 @@ def stop_engine(place: RunPlace) -> None:
 def stop_engines(grace: float = GRACE) -> None:
     """Lets all engines of this process come to rest: the process was told to end."""
     with _lock:
-        engines = tuple(_open_engines.values())
+        engines = tuple(_engines.values())
     for engine in engines:
         engine.stop(grace)
 
@@ -319,20 +337,20 @@ def stop_engines(grace: float = GRACE) -> None:
 def close_engine(place: RunPlace) -> None:
     """Closes this process's engine for the run, if it has one."""
     with _lock:
-        engine = _open_engines.pop(place.journal_url, None)
+        engine = _engines.pop(place.journal_url, None)
         _read_journals.pop(place.journal_url, None)
-    _head_starts.pop(place.settings.run_id or "", None)
+        _callers.pop(place.settings.run_id or "", None)
     if engine is not None:
         engine.close()
 
 
 def journal_of(place: RunPlace) -> Journal:
-    """The run's journal: the open engine's, or one read from storage where nothing was called in this process.
+    """The run's journal: its engine's, or one read from storage where nothing was called in this process.
 
     Where other processes write to it too, it holds all that they have written by now.
     """
     with _lock:
-        engine = _open_engines.get(place.journal_url)
+        engine = _found(place)
         journal = engine.journal if engine is not None else _read_journals.get(place.journal_url)
         if journal is None:
             journal = Journal(Store(place.journal_url))
@@ -352,6 +370,6 @@ def judge_store(place: RunPlace) -> Store:
 def judge_journal_of(place: RunPlace) -> Journal:
     """The journal of the run's judge: the open engine's, or one read from storage."""
     with _lock:
-        engine = _open_engines.get(place.journal_url)
+        engine = _engines.get(place.journal_url)
     journal = engine.judge_journal if engine is not None else None
     return journal if journal is not None else Journal(judge_store(place))

@@ -32,6 +32,9 @@ Gate = Callable[[], AbstractAsyncContextManager[None]]
 
 FIRST_REFUSAL_WAIT = 0.25
 """Seconds before a refused call asks again where the server names no time; doubles each time."""
+BEGUN_AT_ONCE = 32
+"""Calls of a shard that are prepared before the first of them is sent on its way: preparing takes CPU, which a large
+shard's first calls need not wait for."""
 LONGEST_WAIT = 60.0
 """Seconds: the cap of every back-off that we choose."""
 
@@ -87,9 +90,14 @@ class Engine:
         """
         digest, overhead = static_part(shard)
         before = self._prospects.answers
-        calls = [asyncio.create_task(self._call(shard, p, digest, overhead)) for p in shard.prompts]
-        self._calls.update(calls)
+        calls: list[asyncio.Task[CallResult]] = []
         try:
+            for first in range(0, len(shard.prompts), BEGUN_AT_ONCE):
+                prompts = shard.prompts[first : first + BEGUN_AT_ONCE]
+                begun = [asyncio.create_task(self._call(shard, p, digest, overhead)) for p in prompts]
+                self._calls.update(begun)
+                calls += begun
+                await asyncio.sleep(0)
             results = await asyncio.gather(*calls)
         except BaseException:
             for call in calls:

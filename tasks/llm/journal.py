@@ -30,7 +30,7 @@ READERS = 16
 """Segments read at the same time from an object store, which answers each after some 10 to 100 ms."""
 READ_AHEAD = 64
 """Segments of an object store in memory at a time. Each holds one write's lines."""
-RECENT_BYTES = 64 * 1024 * 1024
+RECENT_BYTES = 32 * 1024 * 1024
 """Newest replies kept in memory, so that the next step need not read back what was just written."""
 
 
@@ -91,16 +91,20 @@ class Journal:
         """By segment of other writers: the bytes of it that are indexed."""
         self._own: list[str] = []
         """Names of this process' writers, which their segments begin with."""
-        self.refresh()
+        self._index_new(remember=False)
 
     def refresh(self) -> None:
-        """Indexes what other processes have written since it was last read."""
+        """Indexes what other processes have written since it was last read: whoever asks for it reads it next."""
+        self._index_new(remember=True)
+
+    def _index_new(self, *, remember: bool) -> None:
         with self._reading:
             # What this process writes it indexes itself, and an object never changes.
             names = [name for name in self._store.names(suffix=".log") if not name.startswith(tuple(self._own))]
             if self._store.local:
                 for name in names:
-                    self._index_all(name, read_segment(self._store, name, start=self._read_up_to.get(name, 0)))
+                    start = self._read_up_to.get(name, 0)
+                    self._index_all(name, read_segment(self._store, name, start=start), remember=remember)
                 return
             new = [name for name in names if name not in self._read_up_to]
             with ThreadPoolExecutor(READERS) as readers:
@@ -108,12 +112,15 @@ class Journal:
                     some = new[first : first + READ_AHEAD]
                     found = readers.map(lambda name: list(read_segment(self._store, name)), some)
                     for name, lines in zip(some, found, strict=True):
-                        self._index_all(name, lines)
+                        self._index_all(name, lines, remember=remember)
 
-    def _index_all(self, segment: str, lines: Iterable[tuple[Place, bytes]]) -> None:
+    def _index_all(self, segment: str, lines: Iterable[tuple[Place, bytes]], *, remember: bool) -> None:
         self._read_up_to.setdefault(segment, 0)
         for place, payload in lines:
-            self._index(orjson.loads(payload), place)
+            entry = orjson.loads(payload)
+            self._index(entry, place)
+            if remember and "key" in entry:
+                self._remember(entry["key"], payload)
             self._read_up_to[segment] = place.offset + place.length + 1
 
     def __contains__(self, key: str) -> bool:

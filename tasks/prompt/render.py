@@ -36,17 +36,19 @@ def static_prompt(recipe: Recipe, detection: Detection, settings: SynthesisSetti
     return _static(recipe, detection, settings, shows=shows, where=where)
 
 
-def call_prompt(recipe: Recipe, detection: Detection, call: PlannedCall) -> str:
+def call_prompt(recipe: Recipe, detection: Detection, call: PlannedCall, blocks: dict[int, str] | None = None) -> str:
     """The message of one call: its seeds as `json` blocks, what to avoid, its aim, its number and its count.
 
     The number makes every message of a run another one, so that two calls without seeds and aim are never
-    taken for the same request.
+    taken for the same request. `blocks`, if given, keeps the seeds that are written out, by their position, for the
+    calls that come after.
     """
     language = frame_language(recipe.language)
     number = phrase(language, "batch", number=call.index + 1)
     written = _written(call, language)
     aim = _aim(call.aim, recipe.record_schema, language)
-    return "\n\n".join([*_seeds(recipe, call.seeds), *written, *aim, number, _count(call.asked, language)])
+    seeds = _seeds(recipe, call.seeds, {} if blocks is None else blocks)
+    return "\n\n".join([*seeds, *written, *aim, number, _count(call.asked, language)])
 
 
 def interactive_prompt(recipe: Recipe, detection: Detection, settings: SynthesisSettings, count: int) -> str:
@@ -55,7 +57,7 @@ def interactive_prompt(recipe: Recipe, detection: Detection, settings: Synthesis
     language = frame_language(recipe.language)
     where = phrase(language, "examples_below") if shown else ""
     static = _static(recipe, detection, settings, shows=bool(shown), where=where)
-    parts = [static, *_seeds(recipe, tuple(shown)), _count(count, language)]
+    parts = [static, *_seeds(recipe, tuple(shown), {}), _count(count, language)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -194,14 +196,15 @@ def _output(schema: RecordSchema, language: FrameLanguage) -> str:
     )
 
 
-def _seeds(recipe: Recipe, shown: tuple[int, ...]) -> list[str]:
+def _seeds(recipe: Recipe, shown: tuple[int, ...], blocks: dict[int, str]) -> list[str]:
     if not shown:
         return []
     language = frame_language(recipe.language)
-    names = [field.name for field in recipe.record_schema.asked]
-    records = [{name: recipe.seeds[i][name] for name in names if name in recipe.seeds[i]} for i in shown]
-    blocks = [fenced(json.dumps(record, ensure_ascii=False, indent=2), "json") for record in records]
-    return [phrase(language, "seeds_heading"), phrase(language, "seeds_intro"), *blocks]
+    for position in set(shown) - blocks.keys():
+        seed = recipe.seeds[position]
+        record = {field.name: seed[field.name] for field in recipe.record_schema.asked if field.name in seed}
+        blocks[position] = fenced(json.dumps(record, ensure_ascii=False, indent=2), "json")
+    return [phrase(language, "seeds_heading"), phrase(language, "seeds_intro"), *(blocks[i] for i in shown)]
 
 
 def _written(call: PlannedCall, language: FrameLanguage) -> list[str]:

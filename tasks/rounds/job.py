@@ -12,9 +12,9 @@ from datasynth.tasks.storage.store import Store
 
 MOST_SHARDS = 16
 """Shards in a round, so that the Prefect UI stays readable."""
-CALLS_A_WORKER = 2
-"""Calls in a shard for each that may be in flight: with replies of half a second and more, Prefect's 20 ms for a
-task run then stay under 5 % of the shard's time."""
+CALLS_A_WORKER = 8
+"""Calls in a shard for each that may be in flight: with replies of a fifth of a second and more, Prefect's 20 ms for
+each of its two task runs then stay under 5 % of the shard's time."""
 
 
 @dataclass(frozen=True)

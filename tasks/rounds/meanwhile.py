@@ -1,35 +1,49 @@
-"""What a run's report imports, imported while its replies are waited for."""
+"""What a run needs later, got ready while somebody else's answer is waited for."""
 
 import contextlib
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from datasynth.tasks.rounds.commit import committer_of
+from datasynth.tasks.rounds.job import Job
 from datasynth.tasks.rounds.progress import board_of
 
 REPORT = ("matplotlib.figure", "matplotlib.backends.backend_svg", "jinja2")
-"""A second of CPU."""
-CALLS_BEGIN_SECONDS = 0.3
-"""After which a round's first calls are on their way."""
+"""What a run's report imports: a second of CPU."""
+CHECKS = ("pandera.backends.polars.builtin_checks", "pandera.backends.polars.container")
+"""What pandera imports at its first check: a third of a second."""
+LOOK_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def importing_meanwhile(run_id: str) -> Iterator[None]:
-    """Around the wait for a round's replies: a thread imports what the report needs, if calls are in flight by then.
+def prepared_meanwhile(job: Job) -> Iterator[None]:
+    """Around the wait for a round's replies: if most of them are still to come, a thread brings the index of what the
+    round must not repeat up to date, and imports what the report needs.
 
-    If none are, a head start has made them, and whoever seems to wait is busy.
+    If not, whoever waits has other things to do before it is through.
     """
-    begins = threading.Timer(CALLS_BEGIN_SECONDS, _import_report_if_in_flight, (run_id,))
-    begins.daemon = True
-    begins.start()
+    over = threading.Event()
+    if job.spread is None:  # else the round is settled elsewhere
+        threading.Thread(target=_prepare, args=(job, over), name="datasynth-meanwhile", daemon=True).start()
     try:
         yield
     finally:
-        begins.cancel()
+        over.set()
 
 
-def _import_report_if_in_flight(run_id: str) -> None:
-    if board_of(run_id).now().calls_in_flight:
-        with contextlib.suppress(ImportError):  # the report meets the same error, and says what it is for
-            for name in REPORT:
-                importlib.import_module(name)
+def _prepare(job: Job, over: threading.Event) -> None:
+    while not over.wait(LOOK_SECONDS):
+        now = board_of(job.card.run_id).now()
+        if now.calls_in_flight and now.calls_done < now.calls_planned / 2:
+            with contextlib.suppress(Exception):  # whoever commits the round meets the same error
+                committer_of(job.run, job.recipe, job.detection, job.settings)
+            import_all(REPORT)
+            return
+
+
+def import_all(names: Iterable[str]) -> None:
+    """Imports modules; whoever needs one that is missing meets the same error, and says what it is for."""
+    with contextlib.suppress(ImportError):
+        for name in names:
+            importlib.import_module(name)

@@ -7,7 +7,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.blocks.naming import with_endpoint
 from datasynth.tasks.dedup.index import index_for, require_index_storage
-from datasynth.tasks.generate.engines import has_head_start, require_price
+from datasynth.tasks.generate.engines import called_elsewhere, require_price
 from datasynth.tasks.judge.choice import judge_endpoint
 from datasynth.tasks.llm.batch_choice import require_batches
 from datasynth.tasks.llm.endpoints import resolve_endpoint
@@ -29,10 +29,10 @@ from datasynth.tasks.storage.store import Store
 def start_run(settings: SynthesisSettings, recipe: Recipe, detection: Detection, flow_run_id: str | None) -> Job:
     """Opens the run that `settings` mean, writes its card and what it should take; raises as `open_job` does.
 
-    A head start writes the latter, beside its calls, for it takes a second.
+    A process that makes the calls writes the latter after the first of them, for it takes a second.
     """
     job = open_job(settings, recipe, detection, flow_run_id)
-    return job if has_head_start(job.card.run_id) else with_estimate(job)
+    return job if called_elsewhere(job.card.run_id) else with_estimate(job)
 
 
 def open_job(settings: SynthesisSettings, recipe: Recipe, detection: Detection, flow_run_id: str | None) -> Job:

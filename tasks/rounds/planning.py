@@ -47,7 +47,8 @@ def _plan_seed(job: Job) -> int:
 
 def shards_of(calls: tuple[PlannedCall, ...], number: int, concurrency: int) -> list[ShardPlan]:
     """A round's calls in slices of equal size, few and large enough."""
-    size = max(CALLS_A_WORKER * concurrency, math.ceil(len(calls) / MOST_SHARDS))
+    shards = min(math.ceil(len(calls) / (CALLS_A_WORKER * concurrency)), MOST_SHARDS)
+    size = math.ceil(len(calls) / shards)
     slices = [calls[i : i + size] for i in range(0, len(calls), size)]
     return [ShardPlan(number, n, len(slices), calls) for n, calls in enumerate(slices, 1)]
 

@@ -87,6 +87,13 @@ class Run:
         names = round_names(self.folder)
         return tuple(RoundOutcome.model_validate_json(self.folder.read(f"rounds/{n}")) for n in names)
 
+    def outcome(self, round: int) -> RoundOutcome | None:
+        """The outcome of `round`, if it is finished."""
+        try:
+            return RoundOutcome.model_validate_json(self.folder.read(f"rounds/{round:05d}.json"))
+        except FileNotFoundError:
+            return None
+
     def planned(self, round: int) -> tuple[PlannedCall, ...] | None:
         """The calls planned for `round`, if it was planned."""
         try:

@@ -19,9 +19,11 @@ from datasynth.tasks.generate.engines import budgets_of, journal_of, judge_journ
 from datasynth.tasks.llm.asking import planned_request, static_part
 from datasynth.tasks.llm.budget import Budget, Left, Reservation
 from datasynth.tasks.llm.tokens import most_tokens
-from datasynth.tasks.rounds.job import CALLS_A_WORKER, MOST_SHARDS, Job, ShardPlan
+from datasynth.tasks.rounds.job import MOST_SHARDS, Job, ShardPlan
 from datasynth.tasks.rounds.prompts import shard_of
 
+LEAST_CALLS = 2
+"""Calls in a shard, where the round has as many: fewer are not worth a task run."""
 WAVES = 2
 """Waves of calls at their worst case that a share must have room for. With less, its calls would wait for one another
 in every process; then fewer shards, in the end one, share what is left, and it is used up as by a single process."""
@@ -83,7 +85,7 @@ def limit_met(job: Job, plans: Sequence[ShardPlan], results: Iterable[CallResult
 def _slices(job: Job, number: int, calls: tuple[PlannedCall, ...]) -> list[ShardPlan]:
     settings, slots = job.settings, job.spread.slots if job.spread else 1
     at_once = min(slots, settings.concurrency, MOST_SHARDS, settings.requests_per_minute or MOST_SHARDS)
-    size = max(CALLS_A_WORKER, math.ceil(len(calls) / max(at_once, 1)))
+    size = max(LEAST_CALLS, math.ceil(len(calls) / max(at_once, 1)))
     slices = [calls[i : i + size] for i in range(0, len(calls), size)]
     return [ShardPlan(number, n, len(slices), some) for n, some in enumerate(slices, 1)]
 

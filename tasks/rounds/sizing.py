@@ -24,6 +24,9 @@ FIRST_SHARE = 3
 GROWTH = 2
 """Each steered round makes so many times the calls of the one before it: few rounds, and what is learnt first, which
 is the most telling, is learnt early."""
+SURE_SHARE = 0.01
+"""Where records are lost at all, a round asks for at least this share more than the rate says: another round, for the
+last few, costs more time than so few records cost money."""
 DRY_CANDIDATES = 200
 DRY_YIELD = 0.1
 """The yield has collapsed when of the last DRY_CANDIDATES records asked for fewer than this share were accepted."""
@@ -57,16 +60,16 @@ def round_calls(
 ) -> list[int]:
     """Records to ask for in each call of the next round.
 
-    Sized by the acceptance rate of the latest rounds, plus one standard deviation so that a run does not end in
-    many tiny rounds. Never more than what remains plus one batch a worker: should every record be good all of a
-    sudden, no more than that is paid for in vain. A steered run (`--diversity` above 0) grows from round to round
-    instead of asking for everything at once, for its plan learns between them.
+    Sized by the acceptance rate of the latest rounds, plus one standard deviation, or one record in a hundred if that
+    is more, so that a run does not end in many tiny rounds. Never more than what remains plus one batch a worker:
+    should every record be good all of a sudden, no more than that is paid for in vain. A steered run (`--diversity`
+    above 0) grows from round to round instead of asking for everything at once, for its plan learns between them.
     """
     if not outcomes and settings.pilot_calls:
         return [batch] * min(settings.pilot_calls, math.ceil(remaining / batch))
     rate = _recent_rate(outcomes)
     need = math.ceil(remaining / rate)
-    slack = math.ceil(math.sqrt(need * (1 - rate))) if rate < 1 else 0
+    slack = math.ceil(max(math.sqrt(need * (1 - rate)), SURE_SHARE * need)) if rate < 1 else 0
     need = min(need + slack, remaining + batch * settings.concurrency)
     most = max(MOST_RECORDS // batch, LEAST_WAVES * settings.concurrency)
     asked = in_calls(need, batch)[:most]

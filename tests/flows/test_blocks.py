@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, te
 from pydantic import SecretStr
 from s3_server import S3
 
-from datasynth import head_start
+from datasynth import caller
 from datasynth.flows.blocks import BLOCKS, DatasetStore, InstructionTemplate, ModelEndpoint, registered_blocks
 from datasynth.schemas.errors import InputError, RunError
 from datasynth.schemas.report import RunReport
@@ -286,9 +286,9 @@ def test_registering_twice_changes_nothing_and_every_field_of_a_block_is_explain
 
 
 @pytest.mark.parametrize("named", [{"endpoint": "x"}, {"store": "block:x"}, {"template": "x"}])
-def test_a_run_that_names_a_block_has_no_head_start(named: dict[str, str]) -> None:
+def test_a_run_that_names_a_block_makes_its_own_calls(named: dict[str, str]) -> None:
     values = {"analysis_dir": "x", "provider": "openai", "model": "m"} | named
-    assert head_start.begin(SynthesisSettings.model_validate(values)) is None
+    assert caller.begin(SynthesisSettings.model_validate(values)) is None
 
 
 def typed(api: str | None, home: Path, *words: str) -> subprocess.CompletedProcess[str]:

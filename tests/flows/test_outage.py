@@ -57,7 +57,7 @@ def test_a_run_outlives_half_a_minute_without_its_prefect_api(
     try:
         endpoint.set(latency=0.5)
         with starting(api.url, endpoint, examples / "support_zh", tmp_path / "out.json") as start:
-            # With a time limit there is no head start, so the flow is under way once there are replies.
+            # With a time limit the flow makes its own calls, so it is under way once there are replies.
             process = start(str(tmp_path / "store"), "--max-minutes", "60")
             await_replies(endpoint, process, 5)
             api.kill()

@@ -124,6 +124,11 @@ def test_a_low_yield_asks_for_more() -> None:
     assert 200 <= asked <= 220
 
 
+def test_one_loss_among_many_asks_for_a_few_more_so_that_no_tiny_round_follows() -> None:
+    done = [outcome(asked=768, accepted=767, rejected={"dedup.near_duplicate": 1})]
+    assert 1245 <= sum(round_calls(done, with_(concurrency=128, diversity_factor=0), remaining=1233, batch=1)) <= 1250
+
+
 def test_what_was_beyond_the_count_lowers_no_yield() -> None:
     surplus = outcome(asked=200, accepted=100, rejected={"surplus.beyond_target": 100})
     assert sum(round_calls([surplus], with_(), remaining=10, batch=5)) == 10
