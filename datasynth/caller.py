@@ -137,10 +137,11 @@ class CallerProcess:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - a pipe, as asked for above
-        # A process that was killed may have spoken half a word.
-        with contextlib.suppress(EOFError, pickle.UnpicklingError):
+        # It ends with the end of the file, or where the process was killed in the middle of a word with any error.
+        with contextlib.suppress(Exception):
             while True:
                 self._hear(pickle.load(self._process.stdout))  # noqa: S301 - our own process wrote it
+        self._process.kill()  # whatever it was: a process that is not understood is none
         self._process.wait()
         self._over = True
         self._give_up()

@@ -34,8 +34,8 @@ def main() -> None:
         gc.freeze()
         gc.enable()
         _obey(pickle.load(down), down, up)  # noqa: S301 - our own parent wrote it
-    except (EOFError, pickle.UnpicklingError):  # or it was killed in the middle of a word
-        os._exit(1)  # the parent is gone, and with it whoever wants the answers
+    except Exception:  # noqa: BLE001 - the end of the file, or half a word: the parent is gone, and who wants answers
+        os._exit(1)
 
 
 def _import_for(down: BinaryIO) -> None:
