@@ -59,6 +59,16 @@ class Repeating:
             self._options = options
         return await super().request(cast_to, options, **others)  # type: ignore[misc]
 
+    async def _copy_and_prepare(self, options: Any) -> Any:
+        # Anthropic's walks through the options for files; these were made for this call and hold bytes.
+        if self._options is not None and options is not self._options and type(options.content) is bytes:
+            return options
+        return await super()._copy_and_prepare(options)  # type: ignore[misc]
+
+    def _idempotency_key(self) -> str:
+        # Drawn for each call, and sent by neither SDK: both have no header for it.
+        return ""
+
     def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
         plain = self._options is not None and options.url == self._options.url and type(options.content) is bytes
         if plain and self._first is not None:
