@@ -13,7 +13,7 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.report import Spend
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.generate.engines import RunPlace, close_engine, engine_of, judge_journal_of
+from datasynth.tasks.generate.engines import OpenEngine, RunPlace, close_engine, engine_of, judge_journal_of
 from datasynth.tasks.judge.prompt import judge_message, judge_prompt, scores_schema
 from datasynth.tasks.judge.scores import read_scores
 from datasynth.tasks.llm.budget import Budget, Purse, Reservation
@@ -61,6 +61,13 @@ def scored(place: RunPlace, calls: int) -> ShardReceipt:
     prompts = tuple(Prompt(call, judge_message(SEEDS, "en") + f"\n\n{call.index}") for call in plan)
     shard = Shard(1, 1, 1, judge_prompt(RECIPE, DETECTION), scores_schema("en"), prompts)
     return engine_of(place).run(shard, judging=True)
+
+
+def own_engine(place: RunPlace) -> OpenEngine:
+    """The engine of a run whose calls this process makes."""
+    engine = engine_of(place)
+    assert isinstance(engine, OpenEngine)
+    return engine
 
 
 def test_the_judge_is_asked_by_its_own_name_and_its_replies_stand_apart(endpoint: SimulatedServer) -> None:
@@ -115,7 +122,7 @@ def test_a_resumed_run_counts_what_both_models_have_cost(endpoint: SimulatedServ
         written(place, 2)
         scored(place, 3)
     with opened(settings, url) as place:
-        engine = engine_of(place)
+        engine = own_engine(place)
         assert engine.judge is not None
         assert isinstance(engine.engine, Engine)
         assert engine.engine.budget.calls == 5
@@ -126,18 +133,18 @@ def test_a_resumed_run_counts_what_both_models_have_cost(endpoint: SimulatedServ
 
 def test_calls_to_one_endpoint_with_one_key_are_held_back_together(endpoint: SimulatedServer) -> None:
     with opened(with_(endpoint)) as place:
-        engine = engine_of(place)
+        engine = own_engine(place)
         assert engine.judge is not None
         assert engine.judge.pace is getattr(engine.engine, "pace", None)
     with opened(with_(endpoint, judge_base_url=f"{endpoint.url}/v1/")) as place:
-        engine = engine_of(place)
+        engine = own_engine(place)
         assert engine.judge is not None
         assert engine.judge.pace is not getattr(engine.engine, "pace", None)
 
 
 def test_nothing_is_opened_for_a_judge_that_nobody_asked_for(endpoint: SimulatedServer) -> None:
     with opened(with_(endpoint, judge_model=None)) as place:
-        engine = engine_of(place)
+        engine = own_engine(place)
         assert (engine.judge, engine.judge_journal) == (None, None)
 
 
