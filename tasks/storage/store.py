@@ -97,10 +97,20 @@ class Store:
         """
         with self._explained("read", self._full(path)):
             try:
-                return self.fs.cat_file(self._full(path))
+                return self._content(self._full(path))
             except NotADirectoryError as error:
                 # A stray file such as .DS_Store where a folder would be: as little is there as in an object store.
                 raise FileNotFoundError(str(error)) from error
+
+    def _content(self, full: str) -> bytes:
+        try:
+            return self.fs.cat_file(full)
+        except FileNotFoundError:
+            if self.local:
+                raise
+            # s3fs says so of what another process has written since the folder was last listed here.
+            self.fs.invalidate_cache(full)
+            return self.fs.cat_file(full)
 
     def view(self, path: str) -> bytes | mmap:
         """As `read`; a file on a disk is mapped into memory, so that of what nobody looks at nothing is read."""
@@ -111,6 +121,7 @@ class Store:
 
     def exists(self, path: str = "") -> bool:
         with self._explained("look up", self._full(path)):
+            self.fs.invalidate_cache(self._full(path))
             return self.fs.exists(self._full(path))
 
     def names(self, path: str = "", suffix: str = "") -> list[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from s3_server import S3
+from s3fs import S3FileSystem
 
 from datasynth.schemas.errors import InputError, StorageError
 from datasynth.tasks.storage.store import Store, safe_name
@@ -55,6 +57,25 @@ def test_a_file_written_after_a_listing_is_in_the_next_one(store: Store) -> None
     store.names("d")
     store.write("d/b", b"")
     assert store.names("d") == ["a", "b"]
+
+
+def test_what_another_process_writes_after_a_listing_is_read_from_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
+    url = f"s3://bucket/{uuid.uuid4().hex}"
+    store = Store(url)
+    store.write("rounds/1", b"one")
+    assert store.names("rounds") == ["1"]
+    writes = "import sys; from datasynth.tasks.storage.store import Store; Store(sys.argv[1]).write('rounds/2', b'two')"
+    subprocess.run([sys.executable, "-c", writes, url], check=True)
+    assert store.exists("rounds/2")
+    store.names("rounds")
+    subprocess.run([sys.executable, "-c", writes.replace("/2", "/3"), url], check=True)
+    assert store.read("rounds/3") == b"two"
+    with pytest.raises(FileNotFoundError):
+        store.read("rounds/4")
+    S3FileSystem.clear_instance_cache()
 
 
 def test_a_folder_is_removed_with_all_below_it(store: Store) -> None:
