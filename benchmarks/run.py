@@ -98,7 +98,8 @@ class Place:
 
 def whole(place: Place, calls: int, in_flight: int, rounds: int) -> tuple[float, float]:
     """Seconds of the earlier tool and of ours, the best of `rounds`."""
-    commands: dict[str, Callable[[int], list[str]]] = {"bare": lambda _: place.bare(calls, in_flight)}
+    bare = place.bare(calls, in_flight)
+    commands: dict[str, Callable[[int], list[str]]] = {"bare": lambda _: bare}
     if place.earlier_tool:
         commands["earlier tool"] = lambda _: place.earlier(calls, in_flight)
     commands["ours"] = lambda turn: place.generate(calls, in_flight, f"store-{calls}-{turn}")

@@ -138,6 +138,7 @@ class Store:
     def remove(self, path: str) -> None:
         """Removes the file or folder `path`, if it is there."""
         with self._explained("remove", self._full(path)):
+            self.fs.invalidate_cache(self._full(path))
             if self.fs.exists(self._full(path)):
                 self.fs.rm(self._full(path), recursive=True)
 

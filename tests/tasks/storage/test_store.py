@@ -75,6 +75,10 @@ def test_what_another_process_writes_after_a_listing_is_read_from_s3(s3: S3, mon
     assert store.read("rounds/3") == b"two"
     with pytest.raises(FileNotFoundError):
         store.read("rounds/4")
+    store.names("rounds")
+    subprocess.run([sys.executable, "-c", writes.replace("/2", "/5"), url], check=True)
+    store.remove("rounds/5")
+    assert not store.exists("rounds/5")
     S3FileSystem.clear_instance_cache()
 
 
