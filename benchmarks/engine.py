@@ -99,7 +99,7 @@ async def engine_run(work: Work, folder: str) -> Took:
     """All shards of `work` through an engine with an empty journal in `folder`."""
     settings = work.settings
     journal = Journal(Store(folder))
-    client = connect(work.endpoint, timeout=settings.request_timeout, in_flight=settings.concurrency)
+    client = connect(work.endpoint, in_flight=settings.concurrency)
     budget = Budget(price_of(work.endpoint, settings))
     check = partial(readable, schema=work.recipe.record_schema)
     engine = Engine(work.endpoint, client, journal, budget, settings, ProgressBoard(), readable=check)

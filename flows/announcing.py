@@ -1,7 +1,8 @@
 """Announcements as Prefect events: a run's own never break it, and a person's are sent or refused."""
 
 import asyncio
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any, TypeVar, cast
 
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
@@ -11,22 +12,30 @@ from prefect.states import Completed
 
 from datasynth.schemas.announcement import Announcement
 from datasynth.schemas.errors import RunError
+from datasynth.schemas.messages import Message
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.report.announcements import run_ended, run_failed
 from datasynth.tasks.report.summary import headline
 
 RECONNECTIONS = 3
 
+Report = TypeVar("Report")
+
 
 def announced(report: RunReport) -> RunReport:
-    """`report`, after it was told how the run ended.
+    """`report`, after it was told how the run ended."""
+    return concluded(report, run_ended(report), headline(report))
+
+
+def concluded(report: Report, announcement: Announcement, sentences: Iterable[Message]) -> Report:
+    """`report` as what a flow returns, after `announcement` was told.
 
     It is the state that the flow run ends in, for Prefect shows a state's message where people look for how a run went,
     and gives whoever called the flow what the state holds.
     """
-    emit(run_ended(report))
-    message = " ".join(str(sentence) for sentence in headline(report))
-    return cast(RunReport, Completed(message=message, data=report))
+    emit(announcement)
+    message = " ".join(str(sentence) for sentence in sentences)
+    return cast(Report, Completed(message=message, data=report))
 
 
 def announce_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:

@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger, unmapped
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from datasynth.flows.announcing import emit
+from datasynth.flows.announcing import concluded
 from datasynth.flows.artifacts import show_markdown
 from datasynth.schemas.evaluation import Evaluation, EvaluationSettings
 from datasynth.schemas.record import content_digest
@@ -51,8 +51,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
             receipts = judge.map(sample.batches, unmapped(sample), unmapped(subject)).result()
     compared.result()
     evaluation = _shown(conclude(subject, sample, receipts))
-    emit(evaluated(evaluation))
-    return evaluation
+    return concluded(evaluation, evaluated(evaluation), [verdict_sentence(evaluation)])
 
 
 @contextmanager

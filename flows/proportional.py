@@ -6,7 +6,7 @@ from prefect import Flow, flow, get_run_logger
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.runtime import flow_run
 
-from datasynth.flows.announcing import emit
+from datasynth.flows.announcing import concluded, emit
 from datasynth.flows.artifacts import deployed_run, show_markdown
 from datasynth.flows.synthesize import synthesize
 from datasynth.schemas.proportions import ProportionalReport, ProportionalSettings
@@ -17,6 +17,7 @@ from datasynth.tasks.proportions.steps import draw_part, mix_parts, open_parts, 
 from datasynth.tasks.proportions.telling import parts_markdown, proportions_ended
 from datasynth.tasks.report.announcements import run_failed
 from datasynth.tasks.report.live import unlinked
+from datasynth.tasks.report.summary import cost_sentence
 
 
 def _run_name() -> str:
@@ -46,8 +47,7 @@ def proportional(settings: ProportionalSettings) -> ProportionalReport:
             _fill(mixture)
             _show(mixture)
         report = mix_parts(mixture)
-    emit(proportions_ended(report))
-    return report
+    return concluded(report, proportions_ended(report), [report.explanation, cost_sentence(report.spend)])
 
 
 def _fill(mixture: Mixture) -> None:

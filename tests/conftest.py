@@ -1,13 +1,15 @@
 """What tests of the whole share: a Prefect server, simulated endpoints and an S3 server, each real and on loopback."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from s3_server import S3, serve_s3
 
 from datasynth.prefect_setup import LocalServer
+from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
@@ -70,6 +72,35 @@ def endpoint(_endpoint_process: SimulatedServer) -> SimulatedServer:
     _endpoint_process.set(**asdict(Knobs()))
     _endpoint_process.reset()
     return _endpoint_process
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The key in the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    return "sk-test-0123456789"
+
+
+@pytest.fixture
+def settings_for(
+    tmp_path: Path, endpoint: SimulatedServer, examples: Path, key: str
+) -> Callable[..., SynthesisSettings]:
+    """Settings of a run against `endpoint` over OpenAI's protocol, with a store of the test's own."""
+
+    def make(example: str = "support_zh", **changes: Any) -> SynthesisSettings:
+        values: dict[str, Any] = {
+            "analysis_dir": str(examples / example),
+            "target_count": 60,
+            "provider": "openai",
+            "model": "simulated-model",
+            "base_url": f"{endpoint.url}/v1",
+            "store": str(tmp_path / "store"),
+            "output": str(tmp_path / "synthetic.json"),
+            "retry_delay": 0.01,
+        }
+        return SynthesisSettings(**values | changes)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def create(ctx: click.Context, schema_file: str, seeds_file: str, config: str | 
     from datasynth.cli.making import make  # noqa: PLC0415
     from datasynth.cli.source import settings_of  # noqa: PLC0415
 
-    source = {"schema_file": schema_file, "seeds_file": seeds_file}
-    if not dry_run and settings_of(ctx, source, config).output is None:
+    settings = settings_of(ctx, {"schema_file": schema_file, "seeds_file": seeds_file}, config)
+    if not dry_run and settings.output is None:
         raise InputError("datasynth create needs an output file. Give one with -o.")
-    return make(ctx, source, config=config, dry_run=dry_run)
+    return make(settings, dry_run=dry_run)

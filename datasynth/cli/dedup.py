@@ -1,12 +1,13 @@
 """`datasynth dedup`."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from datasynth.cli.commands import command, option
-from datasynth.cli.speech import err, out, speech
+from datasynth.cli.speech import out
 from datasynth.cli.which_run import on_one_line, terminal_json
 from datasynth.schemas.messages import say
 
@@ -43,17 +44,17 @@ def _looked(url: str) -> "list[DedupReport]":
 
 
 def _done(url: str) -> "list[DedupReport]":
-    from datasynth import prefect_setup  # noqa: PLC0415
+    from datasynth.cli.flow_call import call_flow  # noqa: PLC0415
     from datasynth.tasks.rounds.deduplicating import data_sets_at  # noqa: PLC0415
 
-    data_sets_at(url)  # a wrong address is found before anything is started
-    server = prefect_setup.begin(verbose=speech.verbose)
-    err(say("Connecting to Prefect ..."))
-    from datasynth.flows.deduplicate import deduplicate  # noqa: PLC0415 - Prefect takes seconds
+    def flow() -> "Callable[[str], list[DedupReport]]":
+        from datasynth.flows.deduplicate import deduplicate  # noqa: PLC0415
 
-    prefect_setup.ready(server)
-    with prefect_setup.patient():
-        return deduplicate(url)
+        return deduplicate
+
+    data_sets_at(url)  # a wrong address is found before anything is started
+    stopped = say("Stopped. Every run can still be read. To end what was begun, dedup again.")
+    return call_flow(flow, url, stopped=[stopped])
 
 
 def _show(report: "DedupReport") -> None:

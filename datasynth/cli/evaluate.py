@@ -2,7 +2,7 @@
 
 import json
 import os
-import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -97,24 +97,15 @@ def _say_opening(subject: "Subject") -> None:
 
 
 def _done(settings: "EvaluationSettings") -> "Evaluation":
-    from datasynth import prefect_setup  # noqa: PLC0415
-    from datasynth.launch import Stopped, ended_by_signals, leave_now  # noqa: PLC0415
+    from datasynth.cli.flow_call import call_flow  # noqa: PLC0415
 
-    server = prefect_setup.begin(verbose=speech.verbose)
-    err(say("Connecting to Prefect ..."))
-    try:
-        with ended_by_signals():
-            from datasynth.flows.evaluate import evaluate  # noqa: PLC0415 - Prefect takes seconds
+    def flow() -> "Callable[[EvaluationSettings], Evaluation]":
+        from datasynth.flows.evaluate import evaluate  # noqa: PLC0415
 
-            prefect_setup.ready(server)
-            with prefect_setup.patient():
-                return evaluate(settings)
-    except Stopped:
-        err(say("Stopped. No half evaluation is left, and what the judge was paid for is kept: evaluate again."))
-        sys.stderr.flush()
-        # Threads may still wait for answers that nobody wants now.
-        leave_now(1)
-        raise
+        return evaluate
+
+    stopped = say("Stopped. No half evaluation is left, and what the judge was paid for is kept: evaluate again.")
+    return call_flow(flow, settings, stopped=[stopped])
 
 
 def _show(evaluation: "Evaluation", *, told: tuple[Message, ...]) -> None:

@@ -23,5 +23,6 @@ def generate(ctx: click.Context, analysis_dir: str, config: str | None, dry_run:
         early.begin()
     # Imported when it runs: `--help` needs nothing but click.
     from datasynth.cli.making import make  # noqa: PLC0415
+    from datasynth.cli.source import settings_of  # noqa: PLC0415
 
-    return make(ctx, {"analysis_dir": analysis_dir}, config=config, dry_run=dry_run)
+    return make(settings_of(ctx, {"analysis_dir": analysis_dir}, config), dry_run=dry_run)

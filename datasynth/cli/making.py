@@ -1,20 +1,15 @@
 """`generate` and `create` in their first moments: what takes longest is begun before the rest is imported."""
 
-from typing import Any
-
-import click
-
-from datasynth.cli.source import settings_of
 from datasynth.cli.speech import speech
+from datasynth.schemas.settings import SynthesisSettings
 
 
-def make(ctx: click.Context, source: dict[str, Any], *, config: str | None, dry_run: bool) -> int:
+def make(settings: SynthesisSettings, *, dry_run: bool) -> int:
     """Makes the records, or says with `dry_run` what it would do; returns the exit code.
 
     Raises:
         DataSynthError: before the run for bad input; after it has begun, the message also says how to go on.
     """
-    settings = settings_of(ctx, source, config)
     if dry_run:
         from datasynth.cli.plan import show_plan  # noqa: PLC0415
 

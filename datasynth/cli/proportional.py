@@ -3,8 +3,7 @@
 import contextlib
 import json
 import shlex
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -142,36 +141,20 @@ def _runs_of(settings: "ProportionalSettings", parts: "Sequence[ReadPart]") -> d
 
 
 def _launched(settings: "ProportionalSettings", runs: dict[str, str]) -> "ProportionalReport":
-    """Runs the flow, with a local Prefect server where none is configured."""
-    from datasynth import prefect_setup  # noqa: PLC0415
+    from datasynth.cli.flow_call import call_flow  # noqa: PLC0415
     from datasynth.cli.summary import resume_command  # noqa: PLC0415
-    from datasynth.launch import (  # noqa: PLC0415
-        Stopped,
-        api_named_in_errors,
-        ended_by_signals,
-        leave_now,
-        rare_collections,
-        waited_for,
-    )
 
-    server = prefect_setup.begin(verbose=speech.verbose)
+    def flow() -> "Callable[[ProportionalSettings], ProportionalReport]":
+        from datasynth.flows.proportional import proportional  # noqa: PLC0415
+
+        return proportional
+
+    stopped = (
+        say("Stopped. What was made and paid for is kept, and is not paid again."),
+        say("Go on with: {command}", command=resume_command()),
+    )
     try:
-        with ended_by_signals() as told:
-            err(waited_for(server))
-            with rare_collections():
-                from datasynth.flows.proportional import proportional as flow  # noqa: PLC0415 - takes seconds
-            prefect_setup.ready(server)
-            if told:
-                raise Stopped  # the first one was lost in somebody's import
-            with _watched(runs), prefect_setup.patient(), api_named_in_errors():
-                return flow(settings)
-    except Stopped:
-        err(say("Stopped. What was made and paid for is kept, and is not paid again."))
-        err(say("Go on with: {command}", command=resume_command()))
-        sys.stderr.flush()
-        # Threads may still wait for answers that nobody wants now.
-        leave_now(1)
-        raise
+        return call_flow(flow, settings, stopped=stopped, beside=_watched(runs))
     except RunError:
         err(say("What was paid for is kept. Go on with: {command}", command=resume_command()))
         raise

@@ -1,6 +1,5 @@
 """The files of an evaluation. The facts come last: where `evaluation.json` stands, the others are whole and fit it."""
 
-import orjson
 import polars as pl
 from pydantic import ValidationError
 
@@ -8,6 +7,7 @@ from datasynth.schemas.evaluation import Evaluation
 from datasynth.schemas.messages import Language
 from datasynth.tasks.evaluate.frames import parquet
 from datasynth.tasks.evaluate.markdown import evaluation_markdown
+from datasynth.tasks.storage.json_file import json_file
 from datasynth.tasks.storage.store import Store
 
 FACTS, WORDS, RECORDS = "evaluation.json", "evaluation.md", "records.parquet"
@@ -33,8 +33,7 @@ def write_evaluation(folder: Store, evaluation: Evaluation, records: pl.DataFram
 
 def facts_of(evaluation: Evaluation) -> bytes:
     """An evaluation as `evaluation.json` holds it."""
-    facts = evaluation.model_dump(mode="json")
-    return orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+    return json_file(evaluation.model_dump(mode="json"))
 
 
 def known_evaluation(folder: Store) -> Evaluation | None:

@@ -190,12 +190,7 @@ async def _open(
 
 
 def _client(endpoint: Endpoint, settings: SynthesisSettings) -> LateClient:
-    return LateClient(
-        endpoint,
-        timeout=settings.request_timeout,
-        in_flight=settings.concurrency,
-        structured=settings.structured_output == "on",
-    )
+    return LateClient(endpoint, in_flight=settings.concurrency, structured=settings.structured_output == "on")
 
 
 async def _drained(engines: "Sequence[Engine | BatchEngine]", grace: float) -> None:

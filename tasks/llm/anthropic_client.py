@@ -22,14 +22,16 @@ class _Anthropic(Repeating, anthropic.AsyncAnthropic):  # type: ignore[misc]
 class AnthropicClient(SdkClient):
     """Anthropic's Messages API."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, in_flight: int) -> None:
+    def __init__(self, endpoint: Endpoint, *, in_flight: int, timeout: float | None = None) -> None:
+        """`timeout` is as `http_client` takes it."""
         super().__init__(endpoint)
+        http = http_client("anthropic", timeout=timeout, limit=in_flight)
         self._sdk = _Anthropic(
             api_key=endpoint.key or "none",
             base_url=endpoint.base_url,
             max_retries=0,
-            timeout=timeout,
-            http_client=http_client("anthropic", timeout=timeout, limit=in_flight),
+            timeout=http.timeout,
+            http_client=http,
             # Prefect brings OpenTelemetry along; a span for each call would go nowhere.
             open_telemetry=False,
         )

@@ -232,8 +232,8 @@ class OpenAIBatchClient(OpenAIClient):
     most_requests = 50_000
     most_bytes = 200_000_000
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, in_flight: int) -> None:
-        super().__init__(endpoint, timeout=timeout, in_flight=in_flight)
+    def __init__(self, endpoint: Endpoint, *, in_flight: int, timeout: float | None = None) -> None:
+        super().__init__(endpoint, in_flight=in_flight, timeout=timeout)
         # For uploads alone: the client of single calls sends no multipart forms.
         self._uploads = openai.AsyncOpenAI(
             api_key=endpoint.key or "none",

@@ -24,7 +24,7 @@ class ModelClient(Protocol):
         ...
 
     async def send(self, request: Request) -> tuple[Reply, httpx2.Headers]:
-        """The reply, and the response's headers.
+        """The reply, and the response's headers, however long it takes: whoever asks holds a clock over the call.
 
         Raises:
             CallFailure: there is none.
@@ -34,16 +34,15 @@ class ModelClient(Protocol):
     async def close(self) -> None: ...
 
 
-def connect(endpoint: Endpoint, *, timeout: float, in_flight: int, structured: bool = False) -> ModelClient:
+def connect(endpoint: Endpoint, *, in_flight: int, structured: bool = False) -> ModelClient:
     """A client for `endpoint`; opens no connection yet.
 
     Args:
         endpoint: Where to ask.
-        timeout: Seconds for a whole call.
         in_flight: Most connections.
         structured: Send the reply's schema even where the provider's preset does not.
     """
-    client = import_sdk(endpoint.protocol)(endpoint, timeout=timeout, in_flight=in_flight)
+    client = import_sdk(endpoint.protocol)(endpoint, in_flight=in_flight)
     client.structured = client.structured or structured
     return client
 
@@ -54,9 +53,9 @@ class LateClient:
     A run whose replies are all in the journal, from a head start or an earlier process, never needs it.
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, in_flight: int, structured: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint, *, in_flight: int, structured: bool = False) -> None:
         self._endpoint = endpoint
-        self._connect = partial(connect, endpoint, timeout=timeout, in_flight=in_flight, structured=structured)
+        self._connect = partial(connect, endpoint, in_flight=in_flight, structured=structured)
         self._connecting = asyncio.Lock()
         self._client: ModelClient | None = None
 

@@ -304,8 +304,10 @@ class Engine:
         return failure
 
     async def _durable(self, writing: Coroutine[None, None, None]) -> None:
+        # No shield, which would cost a task for each reply: the journal has the entry before it first waits, and writes
+        # it whoever goes on waiting.
         try:
-            await asyncio.shield(writing)
+            await writing
         except DataSynthError as error:
             self._prospects.fatal = self._prospects.fatal or error
             raise

@@ -19,17 +19,19 @@ class _OpenAI(Repeating, openai.AsyncOpenAI):
 class OpenAIClient(SdkClient):
     """OpenAI's Chat Completions API, as many servers speak it."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, in_flight: int) -> None:
+    def __init__(self, endpoint: Endpoint, *, in_flight: int, timeout: float | None = None) -> None:
+        """`timeout` is as `http_client` takes it."""
         super().__init__(endpoint)
         if endpoint.provider.name != "openai" or endpoint.base_url is not None:
             # Only OpenAI itself knows the newer name of max_tokens for certain.
             self.dropped.add("max_completion_tokens")
+        http = http_client("openai", timeout=timeout, limit=in_flight)
         self._sdk = _OpenAI(
             api_key=endpoint.key or "none",
             base_url=endpoint.base_url,
             max_retries=0,
-            timeout=timeout,
-            http_client=http_client("openai", timeout=timeout, limit=in_flight),
+            timeout=http.timeout,
+            http_client=http,
         )
 
     def body(self, request: Request) -> dict[str, Any]:

@@ -27,13 +27,13 @@ PROBE_SECONDS = 60
 forgets a connection that waits for a long answer."""
 
 
-def http_client(sdk: Literal["anthropic", "openai"], *, timeout: float, limit: int) -> httpx2.AsyncClient:
+def http_client(sdk: Literal["anthropic", "openai"], *, timeout: float | None, limit: int) -> httpx2.AsyncClient:
     """A client for `AsyncAnthropic(http_client=...)` or `AsyncOpenAI(http_client=...)`; opens no connection yet.
 
     Args:
         sdk: whose client it builds on; they are alike, and importing the other one would take seconds.
         timeout: seconds for a whole plain call, from asking for a connection to the last byte; for a streamed one,
-            the longest silence.
+            the longest silence. None where the caller holds a clock over each call: a second one costs as much CPU.
         limit: most connections of either kind.
     """
     return _lean_client(sdk)(timeout=timeout, limit=limit)
@@ -62,11 +62,11 @@ def repeated(request: httpx2.Request, content: bytes) -> httpx2.Request:
 class _Lean(httpx2.AsyncClient):
     """The short way, mixed into an SDK's client."""
 
-    def __init__(self, *, timeout: float, limit: int) -> None:
+    def __init__(self, *, timeout: float | None, limit: int) -> None:
         tls = httpx2.create_ssl_context()
         super().__init__(
             verify=tls,
-            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+            timeout=httpx2.Timeout(timeout, connect=min(timeout or CONNECT_SECONDS, CONNECT_SECONDS)),
             limits=httpx2.Limits(max_connections=limit, keepalive_expiry=KEEP_SECONDS),
         )
         self._wire = _Wire(limit, tls)

@@ -102,36 +102,13 @@ def require_startable(parts: Sequence[ReadPart], max_cost: float | None) -> None
     Raises:
         InputError: one could not; says which part.
     """
+    # A dry run does not need it, and it brings the engines.
+    from datasynth.tasks.rounds import opening  # noqa: PLC0415
+
     for one in parts:
         if one.settings is not None and one.recipe is not None and one.detection is not None and one.wanted:
+            limited = one.settings if max_cost is None else one.settings.model_copy(update={"max_cost": max_cost})
             try:
-                _require_startable(one.settings, one.recipe, one.detection, max_cost)
+                opening.require_startable(limited, one.recipe, one.detection)
             except InputError as error:
                 raise _of_part(one.part, error) from error
-
-
-def _require_startable(
-    settings: SynthesisSettings, recipe: Recipe, detection: Detection, max_cost: float | None
-) -> None:
-    # What a dry run does not need, and what brings the engines, is imported here.
-    from datasynth.tasks.dedup.views import views_for  # noqa: PLC0415
-    from datasynth.tasks.generate.engines import require_price  # noqa: PLC0415
-    from datasynth.tasks.judge.choice import judge_endpoint  # noqa: PLC0415
-    from datasynth.tasks.llm.batch_choice import require_batches  # noqa: PLC0415
-    from datasynth.tasks.llm.endpoints import resolve_endpoint  # noqa: PLC0415
-    from datasynth.tasks.llm.prices import price_of  # noqa: PLC0415
-    from datasynth.tasks.llm.simulated.knobs import Knobs  # noqa: PLC0415
-    from datasynth.tasks.quality.screening import require_checks  # noqa: PLC0415
-    from datasynth.tasks.report.parts import part_schema  # noqa: PLC0415
-
-    limited = settings if max_cost is None else settings.model_copy(update={"max_cost": max_cost})
-    endpoint = resolve_endpoint(limited)
-    require_price(price_of(endpoint, limited), endpoint, limited)
-    require_batches(endpoint, limited)
-    require_checks(limited)
-    if endpoint.simulated:
-        Knobs.of(limited.simulation)
-    if limited.judging:
-        judge_endpoint(limited)
-    views_for(recipe.record_schema, detection, limited.dedup_on)
-    part_schema(stored_schema(recipe, limited))

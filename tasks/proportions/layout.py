@@ -27,6 +27,7 @@ from datasynth.tasks.proportions.telling import explanation_of, render_proportio
 from datasynth.tasks.report.parts import LINEAGE_COLUMN, part_parquet, record_frame, rejected_parquet, unstorable
 from datasynth.tasks.rounds.commit import REJECTED, duplicate_detail
 from datasynth.tasks.rounds.runs import Run, index_name, part_path, sums
+from datasynth.tasks.storage.json_file import json_file
 
 LANGUAGE_BY = 200
 """Records of the mix by which its language is found out."""
@@ -78,10 +79,10 @@ def write_mixture(mixture: Mixture) -> ProportionalReport:
         some = records[first : first + RECORDS_A_PART]
         _write_part(mixture, some, first, schema, _outcome(first, some, refused, reports))
     report = _report(mixture, reports)
-    run.folder.write("report.json", _json(report.model_dump(mode="json")))
+    run.folder.write("report.json", json_file(report.model_dump(mode="json")))
     run.folder.write("report.md", render_proportions(report, settings.language).encode())
     if not report.fell_short:
-        run.folder.write("manifest.json", _json(run.manifest(records=report.total, simulated=report.simulated)))
+        run.folder.write("manifest.json", json_file(run.manifest(records=report.total, simulated=report.simulated)))
     return report
 
 
@@ -230,7 +231,3 @@ def _report(mixture: Mixture, parts: Sequence[PartReport]) -> ProportionalReport
         data_url=run.folder.url("data"),
         settings=settings.model_dump(mode="json", exclude_defaults=True),
     )
-
-
-def _json(facts: Any) -> bytes:
-    return orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"

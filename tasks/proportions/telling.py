@@ -1,11 +1,11 @@
 """What a proportional run says of itself: its report for people, the table of its parts, and the event of its end."""
 
-import posixpath
 from collections.abc import Sequence
 
-from datasynth.schemas.announcement import RUN_COMPLETED, RUN_FELL_SHORT, Announcement, resource
+from datasynth.schemas.announcement import Announcement
 from datasynth.schemas.messages import Language, Message, say
 from datasynth.schemas.proportions import PartReport, ProportionalReport
+from datasynth.tasks.report.announcements import report_written
 from datasynth.tasks.report.cells import code, plain, table
 from datasynth.tasks.report.summary import cost_sentence, dollars, duration, possible_sentences, simulated_warning
 
@@ -121,31 +121,13 @@ def render_proportions(report: ProportionalReport, language: Language) -> str:
 
 def proportions_ended(report: ProportionalReport) -> Announcement:
     """The announcement of a proportional run that wrote its report: complete, or short of its count."""
-    return Announcement(
-        RUN_FELL_SHORT if report.fell_short else RUN_COMPLETED,
-        resource("datasynth.run", f"{report.dataset}.{report.run_id}", f"{report.dataset} {report.run_id}"),
-        {
-            "dataset": report.dataset,
-            "run_id": report.run_id,
-            "proportional": True,
-            "parts": [
-                {"name": part.name, "asked": part.asked, "made": part.made, "source": part.source}
-                for part in report.parts
-            ],
-            "model": report.model,
-            "simulated": report.simulated,
-            "target": report.target,
-            "records": report.total,
-            "asked": report.counts.asked,
-            "accepted": report.counts.accepted,
-            "rejected": sum(report.counts.rejected.values()),
-            "missing": 0,
-            "cost_usd": report.spend.cost_usd,
-            "stopped_by": report.verdict,
-            "explanation": str(report.explanation),
-            "run_url": report.run_url,
-            "data_url": report.data_url,
-            "report_url": posixpath.join(report.run_url, "report.json"),
-            "output": None,
-        },
-    )
+    own = {
+        "proportional": True,
+        "parts": [
+            {"name": part.name, "asked": part.asked, "made": part.made, "source": part.source} for part in report.parts
+        ],
+        "missing": 0,
+        "stopped_by": report.verdict,
+        "output": None,
+    }
+    return report_written(report, own)

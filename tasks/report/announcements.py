@@ -4,6 +4,7 @@ import posixpath
 from typing import Any
 
 from datasynth.schemas.announcement import RUN_COMPLETED, RUN_FAILED, RUN_FELL_SHORT, Announcement, resource
+from datasynth.schemas.proportions import ProportionalReport
 from datasynth.schemas.report import RunReport
 
 LONGEST_PROBLEM = 2000
@@ -12,31 +13,38 @@ LONGEST_PROBLEM = 2000
 
 def run_ended(report: RunReport) -> Announcement:
     """The announcement of a run that wrote its report: complete, or short of its count."""
-    counts = report.counts
+    own = {
+        "source": report.source,
+        "recipe_fingerprint": report.recipe_fingerprint,
+        "missing": sum(report.counts.missing.values()),
+        "stopped_by": report.stopped_by,
+        "output": report.output,
+    }
+    return report_written(report, own)
+
+
+def report_written(report: RunReport | ProportionalReport, own: dict[str, Any]) -> Announcement:
+    """What the announcements of all runs that wrote a report say, and `own`, which only those of its kind do."""
+    facts = {
+        "dataset": report.dataset,
+        "run_id": report.run_id,
+        "model": report.model,
+        "simulated": report.simulated,
+        "target": report.target,
+        "records": report.total,
+        "asked": report.counts.asked,
+        "accepted": report.counts.accepted,
+        "rejected": sum(report.counts.rejected.values()),
+        "cost_usd": report.spend.cost_usd,
+        "explanation": str(report.explanation),
+        "run_url": report.run_url,
+        "data_url": report.data_url,
+        "report_url": posixpath.join(report.run_url, "report.json"),
+    }
     return Announcement(
         RUN_FELL_SHORT if report.fell_short else RUN_COMPLETED,
         resource("datasynth.run", f"{report.dataset}.{report.run_id}", f"{report.dataset} {report.run_id}"),
-        {
-            "dataset": report.dataset,
-            "run_id": report.run_id,
-            "source": report.source,
-            "recipe_fingerprint": report.recipe_fingerprint,
-            "model": report.model,
-            "simulated": report.simulated,
-            "target": report.target,
-            "records": report.total,
-            "asked": counts.asked,
-            "accepted": counts.accepted,
-            "rejected": sum(counts.rejected.values()),
-            "missing": sum(counts.missing.values()),
-            "cost_usd": report.spend.cost_usd,
-            "stopped_by": report.stopped_by,
-            "explanation": str(report.explanation),
-            "run_url": report.run_url,
-            "data_url": report.data_url,
-            "report_url": posixpath.join(report.run_url, "report.json"),
-            "output": report.output,
-        },
+        facts | own,
     )
 
 

@@ -1,12 +1,11 @@
 """The report as files, ready to be written beside the data."""
 
-import orjson
-
 from datasynth.schemas.messages import Language
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.report.markdown import render_markdown
 from datasynth.tasks.report.page import render_html
 from datasynth.tasks.report.summary import check_counts
+from datasynth.tasks.storage.json_file import json_file
 
 
 def report_files(report: RunReport, language: Language = "en") -> dict[str, bytes]:
@@ -18,9 +17,8 @@ def report_files(report: RunReport, language: Language = "en") -> dict[str, byte
     check_counts(report.counts)
     for outcome in report.rounds:
         check_counts(outcome.counts, outcome.round)
-    facts = report.model_dump(mode="json")
     return {
-        "report.json": orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n",
+        "report.json": json_file(report.model_dump(mode="json")),
         "report.md": render_markdown(report, language).encode(),
         "report.html": render_html(report, language).encode(),
     }

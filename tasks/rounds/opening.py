@@ -7,11 +7,13 @@ from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.blocks.naming import with_endpoint
 from datasynth.tasks.dedup.index import index_for, require_index_storage
+from datasynth.tasks.dedup.views import views_for
 from datasynth.tasks.generate.engines import called_elsewhere, require_price
 from datasynth.tasks.judge.choice import judge_endpoint
 from datasynth.tasks.llm.batch_choice import require_batches
 from datasynth.tasks.llm.endpoints import resolve_endpoint
 from datasynth.tasks.llm.prices import price_of
+from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.quality.screening import require_checks
 from datasynth.tasks.report.parts import part_schema
 from datasynth.tasks.rounds.carry import carry_over
@@ -47,18 +49,7 @@ def open_job(settings: SynthesisSettings, recipe: Recipe, detection: Detection, 
     """
     # From here on the settings say provider and model themselves, so a run's fingerprint is made of them.
     settings = with_endpoint(settings)
-    endpoint = resolve_endpoint(settings)
-    price = price_of(endpoint, settings)
-    require_price(price, endpoint, settings)
-    require_batches(endpoint, settings)
-    require_checks(settings)
-    if settings.index_storage is not None:
-        require_index_storage(settings.index_storage)
-    if compares_meanings(settings):
-        require_embedder(settings)
-    if settings.judging:
-        judge_endpoint(settings)
-    part_schema(stored_schema(recipe, settings))
+    require_startable(settings, recipe, detection)
     if output := output_of(settings, recipe):
         require_writable(output)
     resumed = run_to_resume(settings, recipe) if settings.resume and not settings.run_id else None
@@ -71,6 +62,28 @@ def open_job(settings: SynthesisSettings, recipe: Recipe, detection: Detection, 
     if settings.resume and output:
         _take_over(run, recipe, detection, settings, output)
     return Job(settings, recipe, detection, run.root.address(), run.card, run.estimate())
+
+
+def require_startable(settings: SynthesisSettings, recipe: Recipe, detection: Detection) -> None:
+    """Makes sure that a run could start, as far as that can be said without its store and output.
+
+    Raises:
+        InputError: key, model, price, schema or a simulation's knobs cannot be used; a library is missing.
+    """
+    endpoint = resolve_endpoint(settings)
+    require_price(price_of(endpoint, settings), endpoint, settings)
+    require_batches(endpoint, settings)
+    require_checks(settings)
+    if endpoint.simulated:
+        Knobs.of(settings.simulation)
+    if settings.index_storage is not None:
+        require_index_storage(settings.index_storage)
+    if compares_meanings(settings):
+        require_embedder(settings)
+    if settings.judging:
+        judge_endpoint(settings)
+    views_for(recipe.record_schema, detection, settings.dedup_on)
+    part_schema(stored_schema(recipe, settings))
 
 
 def with_estimate(job: Job) -> Job:

@@ -26,29 +26,16 @@ from datasynth.tasks.rounds.runs import sums
 from datasynth.tasks.sources.recipes import read_recipe
 from datasynth.tasks.storage.store import Store
 
-KEY = "sk-test-0123456789"
 RUN = "the-run"
 Settings = Callable[..., SynthesisSettings]
 
 
 @pytest.fixture
-def settings(endpoint: SimulatedServer, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+def settings(settings_for: Settings) -> Settings:
+    """Of a run whose first calls are a call a record."""
 
     def make(**changes: Any) -> SynthesisSettings:
-        values: dict[str, Any] = {
-            "analysis_dir": str(examples / "support_zh"),
-            "target_count": 40,
-            "batch_size": 1,
-            "concurrency": 4,
-            "provider": "openai",
-            "model": "m",
-            "base_url": f"{endpoint.url}/v1",
-            "store": str(tmp_path / "store"),
-            "output": str(tmp_path / "out.json"),
-            "run_id": RUN,
-        }
-        return SynthesisSettings(**values | changes)
+        return settings_for(**{"target_count": 40, "batch_size": 1, "concurrency": 4, "run_id": RUN} | changes)
 
     return make
 
@@ -165,14 +152,14 @@ def test_what_is_asked_of_a_process_that_dies_ends_with_it(settings: Settings, e
         assert process.lost
 
 
-def test_a_refused_key_is_told_whoever_asks(settings: Settings, endpoint: SimulatedServer) -> None:
+def test_a_refused_key_is_told_whoever_asks(settings: Settings, endpoint: SimulatedServer, key: str) -> None:
     endpoint.set(api_key="another")
     with going(settings()) as process:
         (shard, *_) = shards_of(job_of(settings()), 0)
         with pytest.raises(AuthenticationError) as caught:
             process.run(shard)
     assert endpoint.stats()["requests"] <= 4
-    assert KEY not in str(caught.value)
+    assert key not in str(caught.value)
 
 
 def test_what_cannot_be_opened_is_left_for_the_flow_to_find(settings: Settings, tmp_path: Path) -> None:
@@ -216,11 +203,10 @@ def test_one_that_was_never_told_to_go_ends_at_once(settings: Settings, endpoint
     assert endpoint.stats()["requests"] == 0
 
 
-def test_bad_input_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_bad_input_leaves_no_process_behind(key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     begun: list[CallerProcess | None] = []
     monkeypatch.setattr(caller, "begin", lambda settings: begun.append(begin(settings)) or begun[-1])
     monkeypatch.setattr(prefect_setup, "begin", lambda verbose: None)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(SystemExit) as caught:
         main(["generate", str(tmp_path / "nowhere"), "--provider", "openai", "-m", "m"])
     assert caught.value.code == 2

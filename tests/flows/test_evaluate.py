@@ -61,8 +61,10 @@ def test_a_run_is_evaluated_at_the_servers_price_and_again_for_nothing(
     assert orjson.loads(Path(found.url, "evaluation.json").read_bytes())["judged"]["scored"] == 24
     with get_client(sync_client=True) as client:
         made = [one for one in client.read_artifacts() if (one.key or "").endswith("-evaluation")]
-    shown = [one for one in made if report.run_url in str(one.data)]
-    assert len(shown) == 1
+        shown = [one for one in made if report.run_url in str(one.data)]
+        assert len(shown) == 1
+        ended = client.read_flow_run(shown[0].flow_run_id).state if shown[0].flow_run_id else None
+        assert (ended and ended.message) == "Failed: 1 of 3 gates not met."
     assert "mean score" in str(shown[0].data)
 
     # A retry, another id, another gate: the journal has every judgement.

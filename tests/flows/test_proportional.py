@@ -9,6 +9,7 @@ from prefect.client.orchestration import get_client
 from datasynth.schemas.proportions import ProportionalSettings
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.simulated.process import SimulatedServer
+from datasynth.tasks.report.summary import cost_sentence
 from datasynth.tasks.rounds.listing import find_run, list_runs
 from datasynth.tasks.rounds.stored import first_records, recipe_of
 
@@ -66,3 +67,5 @@ def test_a_data_part_and_a_synthesis_part_become_one_data_set_that_is_paid_once(
     below = [run for run in runs if run.parent_task_run_id and run.name == "mix-new · 20 · simulated-model"]
     assert (len(wholes), len(below)) == (3, 2)
     assert all(run.state and run.state.is_completed() for run in (*wholes, *below))
+    told = {run.state.message for run in wholes if run.state}
+    assert told == {f"{report.explanation} {cost_sentence(report.spend)}"}

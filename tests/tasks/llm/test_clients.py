@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from datasynth.schemas.calls import Reply, Request, Usage
 from datasynth.tasks.llm.anthropic_client import AnthropicClient, anthropic_reply
-from datasynth.tasks.llm.clients import connect
+from datasynth.tasks.llm.clients import connect, import_sdk
 from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint
 from datasynth.tasks.llm.endpoints import takes_temperature as takes
 from datasynth.tasks.llm.failures import CallFailure
@@ -38,7 +38,7 @@ def endpoint_at(url: str, protocol: str, model: str = "m") -> Endpoint:
 
 def client(provider: str, model: str, base_url: str | None = None) -> Any:
     endpoint = Endpoint(PROVIDERS[provider], model, base_url or PROVIDERS[provider].base_url, KEY, "KEY")
-    return connect(endpoint, timeout=5, in_flight=4)
+    return connect(endpoint, in_flight=4)
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def answering(handler: Handler, protocol: str) -> AsyncIterator[Any]:
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made = connect(endpoint_at(f"http://127.0.0.1:{runner.addresses[0][1]}", protocol), timeout=5, in_flight=4)
+    made = connect(endpoint_at(f"http://127.0.0.1:{runner.addresses[0][1]}", protocol), in_flight=4)
     try:
         yield made
     finally:
@@ -231,7 +231,7 @@ def test_no_odd_choice_breaks_it(field: str, value: Any) -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("most", [500, 20_000])
 async def test_a_real_call_brings_text_usage_and_headers(endpoint: SimulatedServer, protocol: str, most: int) -> None:
-    made = connect(endpoint_at(endpoint.url, protocol), timeout=30, in_flight=2)
+    made = connect(endpoint_at(endpoint.url, protocol), in_flight=2)
     try:
         ask = Request("m", "system " * 50, "Write one record.", most, temperature=0.8, json_schema=SCHEMA)
         reply, headers = await made.send(ask)
@@ -263,7 +263,7 @@ async def test_a_fault_of_the_server_is_sorted(
     endpoint: SimulatedServer, protocol: str, most: int, knobs: dict[str, Any], miss: str, billed: bool
 ) -> None:
     endpoint.set(**knobs)
-    made = connect(endpoint_at(endpoint.url, protocol), timeout=30, in_flight=2)
+    made = connect(endpoint_at(endpoint.url, protocol), in_flight=2)
     try:
         with pytest.raises(CallFailure) as caught:
             await made.send(Request("m", "s", "u", most))
@@ -274,7 +274,7 @@ async def test_a_fault_of_the_server_is_sorted(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_server_that_is_not_there_was_never_asked_and_billed_nothing(protocol: str) -> None:
-    made = connect(endpoint_at("http://127.0.0.1:9", protocol), timeout=5, in_flight=2)
+    made = connect(endpoint_at("http://127.0.0.1:9", protocol), in_flight=2)
     try:
         with pytest.raises(CallFailure) as caught:
             await made.send(ASK)
@@ -290,7 +290,7 @@ async def test_a_server_that_is_silent_too_long_timed_out_and_may_bill(protocol:
         return web.Response()
 
     async with answering(silent, protocol) as made:
-        hasty = connect(made.endpoint, timeout=0.05, in_flight=1)
+        hasty = import_sdk(made.endpoint.protocol)(made.endpoint, timeout=0.05, in_flight=1)
         try:
             with pytest.raises(CallFailure) as caught:
                 await hasty.send(ASK)

@@ -71,7 +71,7 @@ async def engine_at(
     url = server.url if protocol == "anthropic" else f"{server.url}/v1"
     settings = with_(**values)
     place = Endpoint(provider, "simulated", url, KEY, "KEY")
-    client = connect(place, timeout=settings.request_timeout, in_flight=settings.concurrency)
+    client = connect(place, in_flight=settings.concurrency)
     journal = Journal(store)
     budget = Budget(
         price_of(place, settings),
