@@ -67,7 +67,6 @@ class AnthropicClient(SdkClient):
         except anthropic.APIStatusError as error:
             raise self._refused(error, sent) from error
         except (anthropic.APIError, httpx2.RequestError) as error:
-            # A stream that breaks off in the middle raises httpx2's own errors.
             late = isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException)
             raise unanswered(error, timed_out=late) from error
         return anthropic_reply(json_object(response), response.headers), response.headers

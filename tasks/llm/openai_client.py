@@ -57,8 +57,9 @@ class OpenAIClient(SdkClient):
             response = await self._sdk.post_json("/chat/completions", body)
         except openai.APIStatusError as error:
             raise self._refused(error, sent) from error
-        except openai.APIError as error:
-            raise unanswered(error, timed_out=isinstance(error, openai.APITimeoutError)) from error
+        except (openai.APIError, httpx2.RequestError) as error:
+            late = isinstance(error, openai.APITimeoutError | httpx2.TimeoutException)
+            raise unanswered(error, timed_out=late) from error
         message = json_object(response)
         if "error" in message and not message.get("choices"):
             raise self._failed_within(message, response.headers, sent)

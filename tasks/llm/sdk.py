@@ -38,45 +38,30 @@ class SdkClient:
 
 
 class Repeating:
-    """Mixed into an SDK's client: what the SDK makes of the first call, but for the body, serves all that follow.
+    """Mixed into an SDK's client: the request that it made of the first call serves, but for the body, all that follow.
 
-    A run's calls differ in their bodies alone. Making options, URL and headers anew took a third of a call's CPU.
+    A run's calls differ in their bodies alone, and what an SDK does around a call took a third of its CPU.
     """
 
-    _options: Any = None
     _first: httpx2.Request | None = None
 
     async def post_json(self, path: str, body: dict[str, Any]) -> httpx2.Response:
-        """The response to a POST of `body` to `path`, which is the same for all calls."""
+        """The response to a POST of `body` to `path`, which is the same for all calls.
+
+        Raises:
+            httpx2.RequestError: none came; so does the SDK's `APIConnectionError`, whose cause it is.
+        """
         # As bytes: the SDKs walk through a body and dump it in Python.
         content, sdk = orjson.dumps(body), cast(Any, self)
-        if self._options is None:
-            return await sdk.post(path, cast_to=httpx2.Response, content=content)
-        return await sdk.request(httpx2.Response, self._options.model_copy(update={"content": content}))
-
-    async def request(self, cast_to: Any, options: Any, **others: Any) -> Any:
-        if self._options is None and type(options.content) is bytes:
-            self._options = options
-        return await super().request(cast_to, options, **others)  # type: ignore[misc]
-
-    async def _copy_and_prepare(self, options: Any) -> Any:
-        # Anthropic's walks through the options for files; these were made for this call and hold bytes.
-        if self._options is not None and options is not self._options and type(options.content) is bytes:
-            return options
-        return await super()._copy_and_prepare(options)  # type: ignore[misc]
-
-    def _idempotency_key(self) -> str:
-        # Drawn for each call, and sent by neither SDK: both have no header for it.
-        return ""
-
-    def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
-        plain = self._options is not None and options.url == self._options.url and type(options.content) is bytes
-        if plain and self._first is not None:
-            return repeated(self._first, options.content)
-        request: httpx2.Request = super()._build_request(options, retries_taken=retries_taken)  # type: ignore[misc]
-        if plain:
-            self._first = request
-        return request
+        if self._first is not None:
+            response = await sdk._client.send(repeated(self._first, content))
+            if response.is_error:
+                raise sdk._make_status_error_from_response(response)
+            return response
+        response = await sdk.post(path, cast_to=httpx2.Response, content=content)
+        if not response.history:  # else it is the request that was redirected
+            self._first = response.request
+        return response
 
 
 def json_object(response: httpx2.Response) -> dict[str, Any]:
@@ -95,8 +80,8 @@ def json_object(response: httpx2.Response) -> dict[str, Any]:
 
 
 def unanswered(error: Exception, *, timed_out: bool) -> CallFailure:
-    """What it means that an SDK got no response."""
-    cause = error.__cause__
+    """What it means that there was no response, by an SDK's `APIConnectionError` or by what is the cause of one."""
+    cause = error if isinstance(error, httpx2.RequestError) else error.__cause__
     detail = f"{type(error).__name__}: {error}" + (f" ({type(cause).__name__})" if cause else "")
     never_left = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     return CallFailure("timeout" if timed_out else "connection", "retry", detail[:500], maybe_billed=not never_left)

@@ -259,12 +259,15 @@ async def test_a_real_call_brings_text_usage_and_headers(endpoint: SimulatedServ
         ({"api_key": "another-key"}, "bad_request", False),
     ],
 )
+@pytest.mark.parametrize("answered", [0, 1], ids=["the first call", "a later one"])
 async def test_a_fault_of_the_server_is_sorted(
-    endpoint: SimulatedServer, protocol: str, most: int, knobs: dict[str, Any], miss: str, billed: bool
+    endpoint: SimulatedServer, protocol: str, most: int, knobs: dict[str, Any], miss: str, billed: bool, answered: int
 ) -> None:
-    endpoint.set(**knobs)
     made = connect(endpoint_at(endpoint.url, protocol), in_flight=2)
     try:
+        for _ in range(answered):
+            await made.send(Request("m", "s", "u", most))
+        endpoint.set(**knobs)
         with pytest.raises(CallFailure) as caught:
             await made.send(Request("m", "s", "u", most))
     finally:
@@ -275,6 +278,20 @@ async def test_a_fault_of_the_server_is_sorted(
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_server_that_is_not_there_was_never_asked_and_billed_nothing(protocol: str) -> None:
     made = connect(endpoint_at("http://127.0.0.1:9", protocol), in_flight=2)
+    try:
+        with pytest.raises(CallFailure) as caught:
+            await made.send(ASK)
+    finally:
+        await made.close()
+    assert (caught.value.miss, caught.value.maybe_billed, caught.value.remedy) == ("connection", False, "retry")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_server_that_has_gone_since_the_last_call_billed_nothing(protocol: str) -> None:
+    with SimulatedServer.start() as server:
+        made = connect(endpoint_at(server.url, protocol), in_flight=2)
+        await made.send(ASK)
+    await asyncio.sleep(0.1)  # else it leaves by a connection whose end is not known yet
     try:
         with pytest.raises(CallFailure) as caught:
             await made.send(ASK)
