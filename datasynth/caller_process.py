@@ -42,7 +42,9 @@ def _import_for(down: BinaryIO) -> None:
     """All that takes long, before the parent has even read its settings."""
     import datasynth.tasks.rounds.calling  # noqa: F401, PLC0415
     from datasynth.tasks.llm.clients import import_sdk  # noqa: PLC0415
+    from datasynth.tasks.llm.transport import tls_context  # noqa: PLC0415
 
+    threading.Thread(target=tls_context, daemon=True).start()
     import_sdk(pickle.load(down))  # noqa: S301 - our own parent wrote it
 
 

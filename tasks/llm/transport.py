@@ -6,6 +6,7 @@ proxy, no credentials in its URL) goes to aiohttp directly here. Everything else
 """
 
 import socket
+import ssl
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, Literal
@@ -40,6 +41,12 @@ def http_client(sdk: Literal["anthropic", "openai"], *, timeout: float | None, l
 
 
 @lru_cache
+def tls_context() -> ssl.SSLContext:
+    """Of all clients of this process. Reading the certificates takes a tenth of a second, without the interpreter."""
+    return httpx2.create_ssl_context()
+
+
+@lru_cache
 def _lean_client(sdk: str) -> Any:
     return type("LeanClient", (_Lean, import_module(sdk).DefaultAioHttpClient), {})
 
@@ -63,7 +70,7 @@ class _Lean(httpx2.AsyncClient):
     """The short way, mixed into an SDK's client."""
 
     def __init__(self, *, timeout: float | None, limit: int) -> None:
-        tls = httpx2.create_ssl_context()
+        tls = tls_context()
         super().__init__(
             verify=tls,
             timeout=httpx2.Timeout(timeout, connect=min(timeout or CONNECT_SECONDS, CONNECT_SECONDS)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from datasynth.tasks.rounds.commit import committer_of
 from datasynth.tasks.rounds.job import Job
+from datasynth.tasks.rounds.opening import with_estimate
 from datasynth.tasks.rounds.progress import board_of
 
 REPORT = ("matplotlib.figure", "matplotlib.backends.backend_svg", "jinja2")
@@ -19,7 +20,7 @@ LOOK_SECONDS = 0.1
 @contextlib.contextmanager
 def prepared_meanwhile(job: Job) -> Iterator[None]:
     """Around the wait for a round's replies: if most of them are still to come, a thread brings the index of what the
-    round must not repeat up to date, and imports what the report needs.
+    round must not repeat up to date, estimates the run and imports what the report needs.
 
     If not, whoever waits has other things to do before it is through.
     """
@@ -38,6 +39,7 @@ def _prepare(job: Job, over: threading.Event) -> None:
         if now.calls_in_flight and now.calls_done < now.calls_planned / 2:
             with contextlib.suppress(Exception):  # whoever commits the round meets the same error
                 committer_of(job.run, job.recipe, job.detection, job.settings)
+                with_estimate(job)
             import_all(REPORT)
             return
 

@@ -18,6 +18,7 @@ import orjson
 import pytest
 from aiohttp import web
 
+from datasynth.tasks.llm import transport
 from datasynth.tasks.llm.transport import http_client
 
 Sdk = anthropic.AsyncAnthropic | openai.AsyncOpenAI
@@ -379,6 +380,7 @@ async def test_a_certificate_of_the_operators_own_authority_is_accepted(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setattr(transport, "tls_context", transport.tls_context.__wrapped__)  # as in a new process
     async with serving_tls(certificate) as url, asking(anthropic.AsyncAnthropic, url) as sdk:
         assert (await ask(sdk)).status_code == 200
 
