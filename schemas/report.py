@@ -44,15 +44,15 @@ def _added(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
 
 
 class Spend(Frozen):
-    """What the model cost. `cost_usd` is None where the price, or the usage of a reply, is unknown."""
+    """What the model cost. `cost_usd` is None where a price, or the usage of a reply, is unknown."""
 
     calls: int = 0
     """Replies paid for."""
     usage: Usage = Usage()
     cost_usd: float | None = 0.0
     possible_usd: float = 0.0
-    """Worst case of calls of which nobody said what they cost: ended without an answer (timeouts, resets) or answered
-    without usage. The provider may have billed them."""
+    """Worst case of calls of which nobody said what they cost: ended without an answer (timeouts, resets), answered
+    without usage, or served at a tier whose price is unknown. The provider may have billed them."""
     possible_tokens: int = 0
     """The same in tokens."""
     possible_calls: int = 0

@@ -88,6 +88,16 @@ class Prospects:
         if self.fatal is not None:
             raise self.fatal
 
+    def unpriced(self, tier: str) -> None:
+        """Takes note that a limit in dollars cannot hold: nothing more may start."""
+        self.fatal = self.fatal or RunError(
+            "{where} serves {model} at the tier {tier}, whose price is not listed, so --max-cost cannot hold. What was "
+            "paid for is kept: go on with --input-price and --output-price, or limit --max-tokens or --max-calls.",
+            where=self._where,
+            model=self._endpoint.model,
+            tier=tier[:40],
+        )
+
     def _error(self, failure: CallFailure) -> DataSynthError:
         if failure.authentication:
             return AuthenticationError(

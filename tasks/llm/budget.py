@@ -204,10 +204,20 @@ class Budget:
         return cost
 
     def settle_reply(self, held: Reservation, reply: Reply) -> tuple[Decimal | None, Reservation | None]:
-        """Replaces a reservation by what `reply` was billed: its cost, or the worst case where it does not say."""
-        if reply.metered:
+        """Replaces a reservation by what `reply` was billed: its cost, or the worst case where nobody can say."""
+        if not reply.metered:
+            return None, self.write_off(held)
+        if self.price is None or self.price.knows(reply.service_tier):
             return self.settle(held, reply.usage, tier=reply.service_tier), None
-        return None, self.write_off(held)
+        self._purse.priced = False
+        self.release(held)
+        self._spend(held.cost, reply.usage.total)
+        return None, Reservation(held.cost, 0)
+
+    def cannot_hold(self, reply: Reply) -> bool:
+        """Whether a limit in dollars is lost, for calls are served at a tier whose price is unknown, as `reply` was."""
+        known = self.price is None or self.price.knows(reply.service_tier)
+        return not known and any(purse.max_cost is not None for purse in self._purses)
 
     @property
     def spent_usd(self) -> float | None:

@@ -289,6 +289,8 @@ class Engine:
         cost, unmetered = self.budget.settle_reply(held, reply)
         await self._durable(self.journal.append(key, reply, round=round, cost=cost, unmetered=unmetered, closes=token))
         self._prospects.answers += 1
+        if self.budget.cannot_hold(reply):
+            self._prospects.unpriced(reply.service_tier)
         self.board.set(tokens=self.budget.tokens, cost_usd=self.budget.spent_usd)
         return reply
 

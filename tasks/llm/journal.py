@@ -228,7 +228,7 @@ class Journal:
         closes: str = "",
         share: str = "",
     ) -> None:
-        """Returns once the reply is durable. `unmetered` is the worst case of a reply that came without its usage."""
+        """Returns once the reply is durable. `unmetered` is its worst case where nobody can say what it cost."""
         entry = {"key": key, "round": round, "cost": _text(cost), "closes": closes, "reply": reply}
         await self._append(entry | (_worst_case(unmetered) if unmetered else {}) | _of_share(share))
 

@@ -1,18 +1,25 @@
 """What a call costs: from the user's own prices, from genai-prices, or unknown; never guessed."""
 
 import functools
+import math
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 
 from genai_prices import Usage as BilledUsage
 from genai_prices import calc_price
-from genai_prices.types import ModelPrice
+from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
 
 from datasynth.schemas.calls import Usage
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import Endpoint
 
 MILLION = Decimal(1_000_000)
+PROBE = 1000
+"""Tokens by whose price that of a token is found: fewer than any length from which a model costs more."""
+STANDARD = frozenset({"standard", "default", "auto", "on_demand"})
+"""What providers call the tier at the listed price: Anthropic, OpenAI (`auto` where a server repeats what was asked),
+Groq."""
 
 
 @dataclass(frozen=True)
@@ -26,26 +33,87 @@ class Price:
     model: str = ""
     provider: str = ""
 
+    def knows(self, tier: str) -> bool:
+        """Whether it says what a call costs that was served at `tier`, as its reply named it."""
+        if self.source != "genai-prices" or tier in STANDARD or tier == "batch":
+            return True
+        return tier in _service_tiers(self.model, self.provider)
+
     def cost(self, usage: Usage, *, tier: str = "standard") -> Decimal:
-        """The exact cost of one call. `tier` `batch` takes the provider's batch prices.
+        """The exact cost of one call at a tier that it `knows`; `batch` takes the provider's batch prices.
 
         One call at a time: some models cost more a token above a prompt length.
         """
         if self.source != "genai-prices":
             fresh = usage.input + usage.cache_read + usage.cache_write
             return (fresh * self.input + usage.output * self.output) / MILLION
-        return _listed_cost(self.model, self.provider, usage, tier)
+        rates = _rates(self.model, self.provider, tier, int(time.time() // 60))
+        if usage.input + usage.cache_read + usage.cache_write > rates.most_input:
+            return _listed_cost(self.model, self.provider, usage, tier)
+        return rates.cost(usage)
 
     def worst(self, input_tokens: int, output_tokens: int, *, tier: str = "standard") -> Decimal:
-        """The most that a call of at most so many tokens can cost: all input new, or all written to the cache."""
-        return max(
-            self.cost(Usage(input=input_tokens, output=output_tokens), tier=tier),
-            self.cost(Usage(cache_write=input_tokens, output=output_tokens), tier=tier),
+        """The most that a call of at most so many tokens can cost: all input new, or all written to the cache.
+
+        At whatever tier its provider serves it, unless it is a batch: an account may be set to a dearer one.
+        """
+        tiers = {tier}
+        if tier != "batch" and self.source == "genai-prices":
+            tiers |= _service_tiers(self.model, self.provider)
+        usages = (
+            Usage(input=input_tokens, output=output_tokens),
+            Usage(cache_write=input_tokens, output=output_tokens),
+        )
+        return max(self.cost(usage, tier=one) for one in tiers for usage in usages)
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """USD per token of calls of up to `most_input` input tokens, cached ones among them."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal
+    cache_write: Decimal
+    most_input: float
+
+    def cost(self, usage: Usage) -> Decimal:
+        return (
+            usage.input * self.input
+            + usage.output * self.output
+            + usage.cache_read * self.cache_read
+            + usage.cache_write * self.cache_write
         )
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=64)
+def _rates(model: str, provider: str, tier: str, minute: int) -> _Rates:
+    """The rates in the current `minute`, for some depend on the time of day.
+
+    genai-prices takes a tenth of a millisecond and more to price a call, and each is priced three times.
+    """
+    listed = _calculated(model, provider, Usage(input=PROBE), tier).model_price
+    tiered = [price for price in vars(listed).values() if isinstance(price, TieredPrices)]
+    most = min((tier.start for price in tiered for tier in price.tiers), default=math.inf)
+    one = {
+        kind: _listed_cost(model, provider, Usage(**{kind: PROBE}), tier) / PROBE
+        for kind in ("input", "output", "cache_read", "cache_write")
+    }
+    return _Rates(**one, most_input=most if most >= PROBE else -1)
+
+
+@functools.lru_cache(maxsize=64)
+def _service_tiers(model: str, provider: str) -> frozenset[str]:
+    """Tiers besides the standard one whose prices are listed."""
+    variants = _calculated(model, provider, Usage(input=PROBE), "standard").model.price_variants or ()
+    return frozenset(str(one.when["service_tier"]) for one in variants if set(one.when) == {"service_tier"}) - STANDARD
+
+
 def _listed_cost(model: str, provider: str, usage: Usage, tier: str) -> Decimal:
+    return _calculated(model, provider, usage, tier).total_price
+
+
+def _calculated(model: str, provider: str, usage: Usage, tier: str) -> PriceCalculation:
     # genai-prices counts cached tokens among the input tokens and takes them out again at their own price.
     billed = BilledUsage(
         input_tokens=usage.input + usage.cache_read + usage.cache_write,
@@ -53,8 +121,8 @@ def _listed_cost(model: str, provider: str, usage: Usage, tier: str) -> Decimal:
         cache_read_tokens=usage.cache_read,
         cache_write_tokens=usage.cache_write,
     )
-    context = {"processing": "batch"} if tier == "batch" else None
-    return calc_price(billed, model, provider_id=provider, price_context=context).total_price
+    context = {"processing": "batch"} if tier == "batch" else {"service_tier": tier}
+    return calc_price(billed, model, provider_id=provider, price_context=None if tier in STANDARD else context)
 
 
 def price_of(endpoint: Endpoint, settings: SynthesisSettings) -> Price | None:

@@ -104,7 +104,7 @@ def possible_sentences(spend: Spend) -> list[Message]:
         return []
     return [
         say(
-            "Up to {cost} more is possible: calls that ended without an answer may have been billed.",
+            "Up to {cost} more is possible: calls of which nobody said what they cost may have been billed.",
             cost=dollars(spend.possible_usd),
         )
     ]

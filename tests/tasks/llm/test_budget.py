@@ -8,12 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from datasynth.schemas.calls import Usage
+from datasynth.schemas.calls import Reply, Usage
 from datasynth.schemas.report import Spend
 from datasynth.tasks.llm.budget import Budget, Reservation
 from datasynth.tasks.llm.prices import Price, listed_price
 
 CLAUDE = listed_price("claude-sonnet-5-5", "anthropic")
+GPT = listed_price("gpt-5.4-mini", "openai")
 OWN = Price("user", Decimal("0.1"), Decimal("0.7"))
 
 
@@ -123,6 +124,26 @@ def test_an_unknown_price_costs_nobody_knows_what_but_its_tokens_count() -> None
     assert isinstance(held, Reservation)
     assert budget.settle(held, Usage(input=30, output=20)) is None
     assert budget.tokens == 50
+
+
+def test_a_reply_costs_what_its_tier_costs_and_room_is_kept_for_the_dearest() -> None:
+    budget = Budget(GPT, max_cost=0.0105)
+    held = budget.reserve(1000, 1000)
+    assert isinstance(held, Reservation)
+    assert budget.reserve(1, 0) == "max_cost"
+    reply = Reply("x", "end", Usage(1000, 1000), "m", service_tier="priority")
+    assert budget.settle_reply(held, reply) == (Decimal("0.0105"), None)
+    assert (budget.cost, budget.spent_usd, budget.cannot_hold(reply)) == (Decimal("0.0105"), 0.0105, False)
+
+
+def test_a_reply_at_a_tier_without_a_price_counts_at_its_worst_case_and_no_limit_in_dollars_holds() -> None:
+    reply = Reply("x", "end", Usage(10, 20), "m", service_tier="priority")
+    for budget, lost in ((Budget(CLAUDE, max_cost=1.0), True), (Budget(CLAUDE, max_tokens=9000), False)):
+        held = budget.reserve(1000, 1000)
+        assert isinstance(held, Reservation)
+        assert budget.settle_reply(held, reply) == (None, Reservation(held.cost, 0))
+        assert (budget.cost, budget.tokens, budget.spent_usd) == (held.cost, 30, None)
+        assert budget.cannot_hold(reply) is lost
 
 
 def test_a_batch_reserves_batch_prices() -> None:

@@ -4,6 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from genai_prices import Usage as BilledUsage
+from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +58,9 @@ def test_claude_sonnet_5_5_costs_what_anthropic_charges(usage: Usage, tier: str,
         (Usage(cache_read=1_000_000), "standard", "0.075"),
         (Usage(input=200, cache_read=800, output=100), "standard", "0.00066"),
         (Usage(input=1_000_000, output=1_000_000), "batch", "2.625"),
+        (Usage(input=1_000_000, output=1_000_000), "default", "5.25"),
+        (Usage(input=1_000_000, output=1_000_000), "flex", "2.625"),
+        (Usage(input=1_000_000, output=1_000_000), "priority", "10.5"),
     ],
 )
 def test_gpt_5_4_mini_costs_what_openai_charges(usage: Usage, tier: str, dollars: str) -> None:
@@ -103,14 +108,36 @@ def test_the_default_models_have_a_price() -> None:
             assert listed_price(provider.default_model, provider.price_id) is not None
 
 
-@pytest.mark.parametrize(("provider", "model"), [("anthropic", "claude-sonnet-5-5"), ("openai", "gpt-5.4-mini")])
+def test_a_tier_that_is_not_listed_is_not_known_unless_the_price_is_the_users() -> None:
+    listed, own = known("openai", "gpt-5.4-mini"), known("openai", "gpt-5.4-mini", input_price=1, output_price=2)
+    assert [tier for tier in ("default", "flex", "priority", "scale") if not listed.knows(tier)] == ["scale"]
+    assert not known("anthropic", "claude-sonnet-5-5").knows("priority")
+    assert own.knows("scale")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "tiers"),
+    [
+        ("anthropic", "claude-sonnet-5-5", ["standard"]),
+        ("openai", "gpt-5.4-mini", ["default", "flex", "priority"]),
+        ("openai", "gpt-5.4", ["default", "flex", "priority"]),  # dearer above 272,000 tokens
+        ("deepseek", "deepseek-chat", ["standard"]),
+    ],
+)
 @given(new=TOKENS, read=TOKENS, written=TOKENS, output=TOKENS)
-def test_no_usage_within_a_bound_costs_more_than_its_worst_case(
-    provider: str, model: str, new: int, read: int, written: int, output: int
+def test_a_call_costs_what_the_list_says_and_never_more_than_its_worst_case(
+    provider: str, model: str, tiers: list[str], new: int, read: int, written: int, output: int
 ) -> None:
     found = known(provider, model)
     usage = Usage(new, output, read, written)
-    assert found.cost(usage) <= found.worst(new + read + written, output)
+    billed = BilledUsage(
+        input_tokens=new + read + written, output_tokens=output, cache_read_tokens=read, cache_write_tokens=written
+    )
+    worst = found.worst(new + read + written, output)
+    for tier in tiers:
+        context = {"service_tier": tier}
+        cost = calc_price(billed, model, provider_id=found.provider, price_context=context).total_price
+        assert found.cost(usage, tier=tier) == cost <= worst
 
 
 def test_a_listed_price_shows_what_a_million_tokens_cost() -> None:
