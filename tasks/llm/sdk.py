@@ -54,7 +54,12 @@ class Repeating:
         # As bytes: the SDKs walk through a body and dump it in Python.
         content, sdk = orjson.dumps(body), cast(Any, self)
         if self._first is not None:
-            response = await sdk._client.send(repeated(self._first, content))
+            try:
+                response: httpx2.Response = await sdk._client.send(repeated(self._first, content))
+            except httpx2.RequestError:
+                raise
+            except Exception as error:  # as the SDKs take it: whatever a server did, it does not end a run
+                raise httpx2.ReadError(f"{type(error).__name__}: {error}", request=self._first) from error
             if response.is_error:
                 raise sdk._make_status_error_from_response(response)
             return response

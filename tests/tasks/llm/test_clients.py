@@ -57,6 +57,16 @@ async def answering(handler: Handler, protocol: str) -> AsyncIterator[Any]:
         await runner.cleanup()
 
 
+async def last_failure(made: Any, ask: Request = ASK) -> CallFailure:
+    """How the last call of a client fails, which is closed then."""
+    try:
+        with pytest.raises(CallFailure) as caught:
+            await made.send(ask)
+    finally:
+        await made.close()
+    return caught.value
+
+
 def always(status: int, body: Any, **headers: str) -> Handler:
     async def handler(_request: web.Request) -> web.Response:
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
@@ -264,26 +274,17 @@ async def test_a_fault_of_the_server_is_sorted(
     endpoint: SimulatedServer, protocol: str, most: int, knobs: dict[str, Any], miss: str, billed: bool, answered: int
 ) -> None:
     made = connect(endpoint_at(endpoint.url, protocol), in_flight=2)
-    try:
-        for _ in range(answered):
-            await made.send(Request("m", "s", "u", most))
-        endpoint.set(**knobs)
-        with pytest.raises(CallFailure) as caught:
-            await made.send(Request("m", "s", "u", most))
-    finally:
-        await made.close()
-    assert (caught.value.miss, caught.value.maybe_billed) == (miss, billed)
+    for _ in range(answered):
+        await made.send(Request("m", "s", "u", most))
+    endpoint.set(**knobs)
+    failure = await last_failure(made, Request("m", "s", "u", most))
+    assert (failure.miss, failure.maybe_billed) == (miss, billed)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_server_that_is_not_there_was_never_asked_and_billed_nothing(protocol: str) -> None:
-    made = connect(endpoint_at("http://127.0.0.1:9", protocol), in_flight=2)
-    try:
-        with pytest.raises(CallFailure) as caught:
-            await made.send(ASK)
-    finally:
-        await made.close()
-    assert (caught.value.miss, caught.value.maybe_billed, caught.value.remedy) == ("connection", False, "retry")
+    failure = await last_failure(connect(endpoint_at("http://127.0.0.1:9", protocol), in_flight=2))
+    assert (failure.miss, failure.maybe_billed, failure.remedy) == ("connection", False, "retry")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -292,12 +293,23 @@ async def test_a_server_that_has_gone_since_the_last_call_billed_nothing(protoco
         made = connect(endpoint_at(server.url, protocol), in_flight=2)
         await made.send(ASK)
     await asyncio.sleep(0.1)  # else it leaves by a connection whose end is not known yet
-    try:
-        with pytest.raises(CallFailure) as caught:
-            await made.send(ASK)
-    finally:
-        await made.close()
-    assert (caught.value.miss, caught.value.maybe_billed, caught.value.remedy) == ("connection", False, "retry")
+    failure = await last_failure(made)
+    assert (failure.miss, failure.maybe_billed, failure.remedy) == ("connection", False, "retry")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_what_nobody_foresaw_is_a_lost_connection(
+    endpoint: SimulatedServer, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def odd(_client: Any, _request: httpx2.Request, **_options: Any) -> httpx2.Response:
+        raise ValueError("an odd answer")
+
+    made: Any = connect(endpoint_at(endpoint.url, protocol), in_flight=2)
+    await made.send(ASK)
+    monkeypatch.setattr(type(made._sdk._client), "send", odd)
+    failure = await last_failure(made)
+    assert (failure.miss, failure.maybe_billed, failure.remedy) == ("connection", True, "retry")
+    assert "ValueError: an odd answer" in failure.detail
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -308,12 +320,8 @@ async def test_a_server_that_is_silent_too_long_timed_out_and_may_bill(protocol:
 
     async with answering(silent, protocol) as made:
         hasty = import_sdk(made.endpoint.protocol)(made.endpoint, timeout=0.05, in_flight=1)
-        try:
-            with pytest.raises(CallFailure) as caught:
-                await hasty.send(ASK)
-        finally:
-            await hasty.close()
-    assert (caught.value.miss, caught.value.maybe_billed) == ("timeout", True)
+        failure = await last_failure(hasty)
+    assert (failure.miss, failure.maybe_billed) == ("timeout", True)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
