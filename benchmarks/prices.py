@@ -2,8 +2,8 @@
 
     python benchmarks/prices.py [--calls 2000] [--rounds 5]
 
-A call is priced twice, its worst case before it leaves and its bill when it is answered. Tokens differ from call to
-call; the best of the rounds, taken in turn, is printed.
+A call's worst case is priced before it leaves (all input new, or all written to the cache; at each tier listed), its
+bill when it is answered. Tokens differ from call to call; the best of the rounds, taken in turn, is printed.
 """
 
 import argparse

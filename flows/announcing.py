@@ -40,9 +40,15 @@ def concluded(report: Report, announcement: Announcement, sentences: Iterable[Me
 
 def announce_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
     """A flow's hook for runs that failed or crashed. Prefect logs what a hook raises and goes on."""
+    tell_failure(flow_run, state)
+
+
+def tell_failure(flow_run: FlowRun, state: State, *, dataset: str = "dataset") -> None:
+    """Tells that a run failed or crashed whose settings name its data set under the key `dataset`."""
     settings = flow_run.parameters.get("settings")
     known = settings if isinstance(settings, dict) else getattr(settings, "model_dump", dict)()
-    emit(run_failed(str(flow_run.id), known, state.message or state.name or ""))
+    told = {**known, "dataset": known.get(dataset)}
+    emit(run_failed(str(flow_run.id), told, state.message or state.name or ""))
 
 
 def emit(announcement: Announcement) -> None:

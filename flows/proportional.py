@@ -6,7 +6,7 @@ from prefect import Flow, flow, get_run_logger
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.runtime import flow_run
 
-from datasynth.flows.announcing import concluded, emit
+from datasynth.flows.announcing import concluded, tell_failure
 from datasynth.flows.artifacts import deployed_run, show_markdown
 from datasynth.flows.synthesize import synthesize
 from datasynth.schemas.proportions import ProportionalReport, ProportionalSettings
@@ -15,7 +15,6 @@ from datasynth.tasks.proportions.mixture import Mixture
 from datasynth.tasks.proportions.opening import finished_report
 from datasynth.tasks.proportions.steps import draw_part, mix_parts, open_parts, take_part
 from datasynth.tasks.proportions.telling import parts_markdown, proportions_ended
-from datasynth.tasks.report.announcements import run_failed
 from datasynth.tasks.report.live import unlinked
 from datasynth.tasks.report.summary import cost_sentence
 
@@ -26,11 +25,8 @@ def _run_name() -> str:
 
 
 def _announce_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
-    """As for any run; Prefect logs what a hook raises and goes on."""
-    given = flow_run.parameters.get("settings")
-    known = given if isinstance(given, dict) else getattr(given, "model_dump", dict)()
-    told = {**known, "dataset": known.get("name")}
-    emit(run_failed(str(flow_run.id), told, state.message or state.name or ""))
+    """As for any run."""
+    tell_failure(flow_run, state, dataset="name")
 
 
 @flow(

@@ -214,7 +214,7 @@ def take_out_duplicates(dataset: Store, found: DedupReport) -> DedupReport:
 )
 def report(job: Job, stopped_by: StopReason, explanation: Message, started: float) -> RunReport:
     """Writes the report, the files that sibling tools read and, last of all, the manifest."""
-    with_estimate(job)  # a head start that broke off may have left none
+    with_estimate(job)  # a process that made the calls and broke off may have left none
     return finish_run(job.run, job.recipe, job.detection, job.settings, stopped_by, explanation, started)
 
 

@@ -207,7 +207,7 @@ class Budget:
         """Replaces a reservation by what `reply` was billed: its cost, or the worst case where nobody can say."""
         if not reply.metered:
             return None, self.write_off(held)
-        if self.price is None or self.price.knows(reply.service_tier):
+        if self._priced_at(reply.service_tier):
             return self.settle(held, reply.usage, tier=reply.service_tier), None
         self._purse.priced = False
         self.release(held)
@@ -216,8 +216,12 @@ class Budget:
 
     def cannot_hold(self, reply: Reply) -> bool:
         """Whether a limit in dollars is lost, for calls are served at a tier whose price is unknown, as `reply` was."""
-        known = self.price is None or self.price.knows(reply.service_tier)
-        return not known and any(purse.max_cost is not None for purse in self._purses)
+        limited = any(purse.max_cost is not None for purse in self._purses)
+        return limited and not self._priced_at(reply.service_tier)
+
+    def _priced_at(self, tier: str) -> bool:
+        # Where there is no price at all, a limit in dollars was refused before the first call.
+        return self.price is None or self.price.knows(tier)
 
     @property
     def spent_usd(self) -> float | None:

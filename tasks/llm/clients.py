@@ -50,7 +50,7 @@ def connect(endpoint: Endpoint, *, in_flight: int, structured: bool = False) -> 
 class LateClient:
     """A client that is connected by its first request: an SDK takes seconds to import.
 
-    A run whose replies are all in the journal, from a head start or an earlier process, never needs it.
+    A run whose replies are all in the journal, from another process or an earlier one, never needs it.
     """
 
     def __init__(self, endpoint: Endpoint, *, in_flight: int, structured: bool = False) -> None:

@@ -37,7 +37,7 @@ def _prepare(job: Job, over: threading.Event) -> None:
     while not over.wait(LOOK_SECONDS):
         now = board_of(job.card.run_id).now()
         if now.calls_in_flight and now.calls_done < now.calls_planned / 2:
-            with contextlib.suppress(Exception):  # whoever commits the round meets the same error
+            with contextlib.suppress(Exception):  # whoever commits or reports meets the same error
                 committer_of(job.run, job.recipe, job.detection, job.settings)
                 with_estimate(job)
             import_all(REPORT)

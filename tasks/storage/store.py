@@ -97,20 +97,26 @@ class Store:
         """
         with self._explained("read", self._full(path)):
             try:
-                return self._content(self._full(path))
+                return self._content(path)
             except NotADirectoryError as error:
                 # A stray file such as .DS_Store where a folder would be: as little is there as in an object store.
                 raise FileNotFoundError(str(error)) from error
 
-    def _content(self, full: str) -> bytes:
+    def _content(self, path: str) -> bytes:
         try:
-            return self.fs.cat_file(full)
+            return self.fs.cat_file(self._full(path))
         except FileNotFoundError:
             if self.local:
                 raise
-            # s3fs says so of what another process has written since the folder was last listed here.
-            self.fs.invalidate_cache(full)
-            return self.fs.cat_file(full)
+            return self.fs.cat_file(self._unlisted(path))
+
+    def _unlisted(self, path: str) -> str:
+        """The full path of `path`, of which s3fs has forgotten all listings: it answers from the last one, and so knows
+        nothing of what another process has written since.
+        """
+        full = self._full(path)
+        self.fs.invalidate_cache(full)
+        return full
 
     def view(self, path: str) -> bytes | mmap:
         """As `read`; a file on a disk is mapped into memory, so that of what nobody looks at nothing is read."""
@@ -121,15 +127,13 @@ class Store:
 
     def exists(self, path: str = "") -> bool:
         with self._explained("look up", self._full(path)):
-            self.fs.invalidate_cache(self._full(path))
-            return self.fs.exists(self._full(path))
+            return self.fs.exists(self._unlisted(path))
 
     def names(self, path: str = "", suffix: str = "") -> list[str]:
         """Names directly in the folder `path`, sorted; empty if there is no such folder."""
         with self._explained("list", self._full(path)):
-            self.fs.invalidate_cache(self._full(path))
             try:
-                entries = self.fs.ls(self._full(path), detail=False)
+                entries = self.fs.ls(self._unlisted(path), detail=False)
             except FileNotFoundError:
                 return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
@@ -138,9 +142,8 @@ class Store:
     def remove(self, path: str) -> None:
         """Removes the file or folder `path`, if it is there."""
         with self._explained("remove", self._full(path)):
-            self.fs.invalidate_cache(self._full(path))
-            if self.fs.exists(self._full(path)):
-                self.fs.rm(self._full(path), recursive=True)
+            if self.fs.exists(full := self._unlisted(path)):
+                self.fs.rm(full, recursive=True)
 
     @contextmanager
     def _explained(self, doing: str, full: str) -> Iterator[None]:
