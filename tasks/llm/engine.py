@@ -35,6 +35,8 @@ FIRST_REFUSAL_WAIT = 0.25
 BEGUN_AT_ONCE = 32
 """Calls of a shard that are prepared before the first of them is sent on its way: preparing takes CPU, which a large
 shard's first calls need not wait for."""
+LAST_CALLS = 60.0
+"""Seconds that calls in flight get where the run ends by an error: they are paid for, but one may hang."""
 LONGEST_WAIT = 60.0
 """Seconds: the cap of every back-off that we choose."""
 
@@ -98,7 +100,7 @@ class Engine:
                 self._calls.update(begun)
                 calls += begun
                 await asyncio.sleep(0)
-            results = await asyncio.gather(*calls)
+            results = await self._all(calls)
         except BaseException:
             for call in calls:
                 call.cancel()
@@ -117,15 +119,30 @@ class Engine:
         abandons the rest; each shard then ends as cancelled.
         """
         self.stopping = True
+        await self._come_to_rest(seconds)
+        for call in tuple(self._calls):
+            call.cancel()
+        await self.journal.flush()
+
+    async def _all(self, calls: list[asyncio.Task[CallResult]]) -> list[CallResult]:
+        """What became of `calls`; where one ends the run, the others that are in flight are answered first, for they
+        are paid for.
+        """
+        try:
+            return await asyncio.gather(*calls)
+        except DataSynthError as error:
+            self._prospects.fatal = self._prospects.fatal or error
+            await self._come_to_rest(min(self.settings.request_timeout, LAST_CALLS))
+            raise
+
+    async def _come_to_rest(self, seconds: float) -> None:
+        """Returns when no call is in flight, or after `seconds`; none may start by now."""
         self._settled.set()
         give_up = time.monotonic() + seconds
         while self.limit.in_flight and time.monotonic() < give_up:
             self._settled.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), give_up - time.monotonic())
-        for call in tuple(self._calls):
-            call.cancel()
-        await self.journal.flush()
 
     async def _call(self, shard: Shard, prompt: Prompt, digest: str, overhead: int) -> CallResult:
         """One planned call to its end: asked again while its reply cannot be read, up to the retries allowed."""
