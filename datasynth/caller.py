@@ -144,6 +144,7 @@ class CallerProcess:
         self._process.kill()  # whatever it was: a process that is not understood is none
         self._process.wait()
         self._over = True
+        board_of(self._run_id).set(storage_away=False)  # whatever it waited for
         self._give_up()
         self._opened.set()
 
@@ -165,6 +166,7 @@ class CallerProcess:
     def _show(self, shown: dict[str, Any]) -> None:
         """Moves the board of this process; once the flow is under way, only what belongs to the round it is at."""
         board = board_of(self._run_id)
+        board.set(storage_away=shown["storage_away"])
         if not self._flow_has_come:
             board.set(**shown)
         elif board.now().round == shown["round"]:

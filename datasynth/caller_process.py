@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN = (
     "target", "accepted", "rejected", "missing", "round", "phase", "calls_planned", "calls_done", "calls_in_flight",
-    "replayed", "retries", "refusals", "tokens", "cost_usd",
+    "replayed", "retries", "refusals", "tokens", "cost_usd", "storage_away",
 )  # fmt: skip
 """Fields of `Progress` that are reported."""
 LOOK_SECONDS = 0.25

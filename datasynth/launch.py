@@ -92,11 +92,13 @@ def launch(
 def _calls_for(caller: CallerProcess, settings: SynthesisSettings) -> bool:
     """Has the flow's calls made by `caller`, and whether it could open the run; if not, the flow finds out why."""
     from datasynth.tasks.generate.engines import calls_made_by  # noqa: PLC0415 - imported by now
+    from datasynth.tasks.rounds.runs import store_of  # noqa: PLC0415
 
     caller.wait_until_open()
     if caller.lost:
         return False
     calls_made_by(settings.run_id or "", caller)
+    store_of(settings).take_as_right()
     return True
 
 

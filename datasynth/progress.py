@@ -37,6 +37,7 @@ PHASES = {
     "reporting": say("writing the report"),
     "done": say("done"),
 }
+STORAGE_AWAY = say("waiting for the storage, which does not answer")
 
 
 @contextlib.contextmanager
@@ -112,7 +113,7 @@ def details_line(now: Progress, left: float | None, language: Language) -> str:
 
 def calls_parts(now: Progress) -> list[Message]:
     """Where the run is."""
-    phase = PHASES[now.phase]
+    phase = STORAGE_AWAY if now.storage_away else PHASES[now.phase]
     parts = [say("round {number}, {phase}", number=now.round, phase=phase) if now.round else phase]
     if now.calls_planned:
         parts.append(

@@ -25,6 +25,7 @@ from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.rounds.runs import sums
 from datasynth.tasks.rounds.sizing import stop_reason
 from datasynth.tasks.steps import dedup, detect, generate, load, prompt, report, score, validate
+from datasynth.tasks.storage.patience import make_haste
 
 _CHOSEN: Any = ChosenRunner()  # Any: Prefect's own annotation does not take its runners
 
@@ -96,7 +97,9 @@ def _at_work(job: Job) -> Iterator[None]:
     board_of(job.card.run_id).set(target=job.card.target, phase="generating", judges=job.settings.judging)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            make_haste()  # a signal, or Prefect's cancel
         stop_engines_of(job.place)
         raise
     finally:

@@ -35,6 +35,7 @@ from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.semantic.buying import vector_store
 from datasynth.tasks.semantic.embedders import compares_meanings, embedding_price
+from datasynth.tasks.storage.patience import make_haste
 from datasynth.tasks.storage.store import Store
 
 if TYPE_CHECKING:
@@ -323,6 +324,7 @@ def stop_engine(place: RunPlace) -> None:
 
 def stop_engines(grace: float = GRACE) -> None:
     """Lets all engines of this process come to rest: the process was told to end."""
+    make_haste()
     with _lock:
         engines = tuple(_engines.values())
     for engine in engines:

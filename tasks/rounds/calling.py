@@ -25,6 +25,7 @@ from datasynth.tasks.rounds.settling import commit_round, judge_round
 from datasynth.tasks.rounds.sizing import stop_reason
 from datasynth.tasks.semantic.embedders import compares_meanings
 from datasynth.tasks.sources.recipes import read_recipe
+from datasynth.tasks.storage.patience import make_haste
 
 Called = tuple[Shard, Future[ShardReceipt]]
 MOST_AHEAD = 2_000
@@ -110,6 +111,7 @@ class Calls:
 
     def stop(self) -> None:
         """Gives calls in flight some seconds and frees everything; what was paid for is in the journal."""
+        make_haste()
         stop_engine(self._job.place)
         close_engine(self._job.place)
 

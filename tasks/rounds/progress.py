@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from datasynth.tasks.storage import patience
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -34,6 +36,8 @@ class Progress:
     tokens: int = 0
     cost_usd: float | None = 0.0
     """None where the price is unknown."""
+    storage_away: bool = False
+    """Whether an object store is waited for that does not answer."""
     started: float = field(default_factory=time.monotonic)
 
 
@@ -58,7 +62,10 @@ class ProgressBoard:
 
     def now(self) -> Progress:
         with self._lock:
-            return Progress(**self._now)
+            now = self._now.copy()
+        # Here, or in the process that makes the calls.
+        now["storage_away"] |= patience.waits()
+        return Progress(**now)
 
 
 _boards: dict[str, ProgressBoard] = {}

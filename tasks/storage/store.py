@@ -3,16 +3,18 @@
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from mmap import ACCESS_READ, mmap
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from datasynth.schemas.errors import DataSynthError, InputError, StorageError
+from datasynth.tasks.storage import patience
 from datasynth.tasks.storage.named import SCHEME, opening_of
+
+T = TypeVar("T")
 
 NAME = re.compile(r"[^\w.\-]+")
 LONGEST_NAME = 240
@@ -24,6 +26,10 @@ def safe_name(text: str) -> str:
     name = NAME.sub("-", text).strip("-.")[:100]
     # A file system counts bytes, 255 of them, and a letter may have four.
     return name.encode()[:LONGEST_NAME].decode(errors="ignore").strip("-.") or "dataset"
+
+
+_answered: set[str] = set()
+"""Hosts or buckets that have taken or given a file: should one fail now, its address and its keys were right."""
 
 
 class Store:
@@ -56,8 +62,7 @@ class Store:
 
     def url(self, path: str = "") -> str:
         """The full address of `path`, as people and other tools write it."""
-        full = self._full(path)
-        return full if self.local else self.fs.unstrip_protocol(full)
+        return self._shown(self._full(path))
 
     def address(self, path: str = "") -> str:
         """What `Store` takes to open `path` in any process: the address, and the block that has its keys, if any."""
@@ -75,19 +80,19 @@ class Store:
 
     def write(self, path: str, data: bytes) -> None:
         """Writes `data` as the whole content of `path`; on return it is durable, on failure nothing is visible."""
-        full = self._full(path)
-        with self._explained("write", full):
-            if self.local:
-                _write_local(full, data)
-            else:
-                self._put(full, data)
+        self._carried_out("write", path, lambda: self._put(path, data))
 
-    def _put(self, full: str, data: bytes) -> None:
+    def _put(self, path: str, data: bytes) -> None:
+        full = self._full(path)
+        if self.local:
+            _write_local(full, data)
+            return
         try:
             self.fs.pipe_file(full, data)
         except FileNotFoundError as error:
             # To a reader this says that a file is missing. To a writer, that there is no such bucket.
             raise OSError(str(error)) from error
+        self.take_as_right()
 
     def read(self, path: str) -> bytes:
         """The whole content of `path`.
@@ -95,20 +100,20 @@ class Store:
         Raises:
             FileNotFoundError: nothing is there.
         """
-        with self._explained("read", self._full(path)):
-            try:
-                return self._content(path)
-            except NotADirectoryError as error:
-                # A stray file such as .DS_Store where a folder would be: as little is there as in an object store.
-                raise FileNotFoundError(str(error)) from error
+        return self._carried_out("read", path, lambda: self._content(path))
 
     def _content(self, path: str) -> bytes:
         try:
-            return self.fs.cat_file(self._full(path))
+            content = self.fs.cat_file(self._full(path))
+        except NotADirectoryError as error:
+            # A stray file such as .DS_Store where a folder would be: as little is there as in an object store.
+            raise FileNotFoundError(str(error)) from error
         except FileNotFoundError:
             if self.local:
                 raise
-            return self.fs.cat_file(self._unlisted(path))
+            content = self.fs.cat_file(self._unlisted(path))
+        self.take_as_right()
+        return content
 
     def _unlisted(self, path: str) -> str:
         """The full path of `path`, of which s3fs has forgotten all listings: it answers from the last one, and so knows
@@ -120,44 +125,65 @@ class Store:
 
     def view(self, path: str) -> bytes | mmap:
         """As `read`; a file on a disk is mapped into memory, so that of what nobody looks at nothing is read."""
-        if not self.local:
-            return self.read(path)
-        with self._explained("read", self._full(path)), open(self._full(path), "rb") as file:
+        return self._carried_out("read", path, lambda: self._mapped(path)) if self.local else self.read(path)
+
+    def _mapped(self, path: str) -> bytes | mmap:
+        with open(self._full(path), "rb") as file:
             return mmap(file.fileno(), 0, access=ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
 
     def exists(self, path: str = "") -> bool:
-        with self._explained("look up", self._full(path)):
-            return self.fs.exists(self._unlisted(path))
+        return self._carried_out("look up", path, lambda: self.fs.exists(self._unlisted(path)))
 
     def names(self, path: str = "", suffix: str = "") -> list[str]:
         """Names directly in the folder `path`, sorted; empty if there is no such folder."""
-        with self._explained("list", self._full(path)):
-            try:
-                entries = self.fs.ls(self._unlisted(path), detail=False)
-            except FileNotFoundError:
-                return []
+        try:
+            entries = self._carried_out("list", path, lambda: self.fs.ls(self._unlisted(path), detail=False))
+        except FileNotFoundError:
+            return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
         return sorted(n for n in names if n.endswith(suffix) and not n.endswith(".tmp"))
 
     def remove(self, path: str) -> None:
         """Removes the file or folder `path`, if it is there."""
-        with self._explained("remove", self._full(path)):
-            if self.fs.exists(full := self._unlisted(path)):
-                self.fs.rm(full, recursive=True)
+        self._carried_out("remove", path, lambda: self._removed(path))
 
-    @contextmanager
-    def _explained(self, doing: str, full: str) -> Iterator[None]:
+    def _removed(self, path: str) -> None:
+        if self.fs.exists(full := self._unlisted(path)):
+            self.fs.rm(full, recursive=True)
+
+    def _carried_out(self, doing: str, path: str, action: Callable[[], T]) -> T:
+        """What `action` returns; where an object store is away for a moment, once it is back."""
+        full = self._full(path)
         try:
-            yield
+            return self._patiently(doing, full, action)
         except (DataSynthError, FileNotFoundError):
             raise
         except Exception as error:
             raise StorageError(
                 "Cannot {doing} {path}: {error}. Check the address, the free space and the permissions or keys.",
                 doing=doing,
-                path=full if self.local else self.fs.unstrip_protocol(full),
+                path=self._shown(full),
                 error=f"{type(error).__name__}: {error}".rstrip("."),
             ) from error
+
+    def take_as_right(self) -> None:
+        """Whatever fails from now on is not for a wrong address or key: this or another process has used it."""
+        _answered.add(self._host)
+
+    def _patiently(self, doing: str, full: str, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except Exception as error:
+            if self.local or self._host not in _answered or not patience.may_pass(error):
+                raise
+        return patience.tried_again(action, f"{doing} {self._shown(full)}")
+
+    @property
+    def _host(self) -> str:
+        return "/".join(self._shown(self.root).split("/")[:3])
+
+    def _shown(self, full: str) -> str:
+        return full if self.local else self.fs.unstrip_protocol(full)
 
 
 def make_folder(folder: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 import s3fs
-from processes import COUNT, RUN, Start, finished
+from processes import COUNT, RUN, Start, await_replies, finished
 from s3_proxy import Proxy, s3_proxy
 from s3_server import S3, free_port, serve_s3
 
 from datasynth.schemas.errors import StorageError
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.llm.simulated.process import SimulatedServer
+from datasynth.tasks.storage import store
 from datasynth.tasks.storage.store import Store
 
 pytestmark = pytest.mark.timeout(900)
@@ -38,6 +40,7 @@ def configured(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
         for name, value in (s3.environment | changes).items():
             monkeypatch.setenv(name, value)
         s3fs.S3FileSystem.clear_instance_cache()
+        monkeypatch.setattr(store, "_answered", set[str]())  # by the name of the bucket
 
     yield configure
     s3fs.S3FileSystem.clear_instance_cache()
@@ -141,6 +144,22 @@ def test_a_run_killed_while_it_writes_its_part_and_its_manifest_ends_well_on_a_s
     assert {"slow", "reset", "lost"} <= set(proxy.done), said
     assert len(pl.read_parquet(folder / "data" / "*.parquet")) == COUNT
     assert (folder / "manifest.json").exists()
+    assert endpoint.stats()["repeats"] == 0
+
+
+def test_a_store_that_is_away_for_half_a_minute_is_waited_for(
+    start: Start, endpoint: SimulatedServer, s3: S3, proxy: Proxy
+) -> None:
+    store, folder = "s3://bucket/away", s3.folder / "bucket" / "away" / "support_zh" / "runs" / RUN
+    going = start(store, "--run-id", RUN, **s3.environment | {"AWS_ENDPOINT_URL": proxy.url})
+    await_replies(endpoint, going, 20)
+    back = time.monotonic() + 30
+    proxy.fault = lambda number, method, path: "reset" if time.monotonic() < back else None
+    said = finished(going)
+    assert "waiting for the storage" in said
+    assert time.monotonic() > back
+    assert proxy.done
+    assert len(pl.read_parquet(folder / "data" / "*.parquet")) == COUNT
     assert endpoint.stats()["repeats"] == 0
 
 
