@@ -176,7 +176,11 @@ class Store:
         except Exception as error:
             if self.local or self._host not in _answered or not patience.may_pass(error):
                 raise
-        return patience.tried_again(action, f"{doing} {self._shown(full)}")
+        try:
+            return patience.tried_again(action, f"{doing} {self._shown(full)}")
+        except BaseException:
+            _answered.discard(self._host)  # patience is had once: steps that are tried again would each wait anew
+            raise
 
     @property
     def _host(self) -> str:
