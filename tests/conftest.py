@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import s3fs
 from s3_server import S3, serve_s3
 
 from datasynth.prefect_setup import LocalServer
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.simulated.knobs import Knobs
 from datasynth.tasks.llm.simulated.process import SimulatedServer
+from datasynth.tasks.storage import store
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "datarecipe"
 
@@ -108,3 +110,18 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """A real S3 server with one empty bucket, `s3://bucket`."""
     with serve_s3(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture
+def at_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Sets where this process looks for S3, and with what keys: those of `s3` but for `changes`."""
+
+    def configure(**changes: str) -> None:
+        for name, value in (s3.environment | changes).items():
+            monkeypatch.setenv(name, value)
+        # Both would remember the former place, under the same name.
+        s3fs.S3FileSystem.clear_instance_cache()
+        monkeypatch.setattr(store, "_answered", set[str]())
+
+    yield configure
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from outcomes import records_in
 from prefect.client.orchestration import get_client
+from s3_server import S3
 
 from datasynth.cli import main
 from datasynth.schemas.evaluation import EvaluationSettings
@@ -92,6 +93,21 @@ def test_a_run_is_evaluated_at_the_servers_price_and_again_for_nothing(
     ]
     assert "  1 × type (wrong type), such as #3: " in said.stdout
     assert "\x1b" not in said.output
+
+
+def test_a_run_on_s3_is_evaluated_there(run: Callable[..., RunReport], s3: S3, at_s3: Callable[..., None]) -> None:
+    from datasynth.flows.evaluate import evaluate
+
+    at_s3()
+    report = run(target_count=20, store="s3://bucket/evaluated")
+    settings = EvaluationSettings.model_validate({"data": report.run_url, "id": "there", "min_valid": 1.0})
+    found = evaluate(settings)
+    assert (found.verdict, found.validity.records, found.validity.valid) == ("passed", 20, 20)
+    assert found.url.startswith("s3://bucket/evaluated/")
+    folder = s3.folder / found.url.removeprefix("s3://")
+    assert pl.read_parquet(folder / "records.parquet").height == 20
+    assert orjson.loads((folder / "evaluation.json").read_bytes())["validity"]["valid"] == 20
+    assert evaluate(settings) == found
 
 
 def typed(*words: str) -> Result:

@@ -18,7 +18,6 @@ from s3_server import S3, free_port, serve_s3
 from datasynth.schemas.errors import StorageError
 from datasynth.schemas.report import RunReport
 from datasynth.tasks.llm.simulated.process import SimulatedServer
-from datasynth.tasks.storage import store
 from datasynth.tasks.storage.store import Store
 
 pytestmark = pytest.mark.timeout(900)
@@ -30,20 +29,6 @@ PART = bytes(range(256)) * 40_000
 def proxy(s3: S3) -> Iterator[Proxy]:
     with s3_proxy(s3) as running:
         yield running
-
-
-@pytest.fixture
-def configured(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Sets where this process looks for S3, and with what keys; s3fs would remember the former place."""
-
-    def configure(**changes: str) -> None:
-        for name, value in (s3.environment | changes).items():
-            monkeypatch.setenv(name, value)
-        s3fs.S3FileSystem.clear_instance_cache()
-        monkeypatch.setattr(store, "_answered", set[str]())  # by the name of the bucket
-
-    yield configure
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def once(fault: str, method: str) -> Callable[[int, str, str], str | None]:
@@ -69,9 +54,9 @@ def uploading(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.parametrize("fault", ["slow", "reset", "cut", "lost"])
 def test_a_write_that_meets_a_fault_is_tried_again_until_it_is_whole(
-    fault: str, proxy: Proxy, configured: Callable[..., None], s3: S3
+    fault: str, proxy: Proxy, at_s3: Callable[..., None], s3: S3
 ) -> None:
-    configured(AWS_ENDPOINT_URL=proxy.url)
+    at_s3(AWS_ENDPOINT_URL=proxy.url)
     proxy.fault = once(fault, "PUT")
     Store("s3://bucket/faults").write(f"{fault}.bin", PART)
     assert proxy.done == [fault] * 3
@@ -79,8 +64,8 @@ def test_a_write_that_meets_a_fault_is_tried_again_until_it_is_whole(
 
 
 @pytest.mark.parametrize("fault", ["slow", "reset"])
-def test_a_read_that_meets_a_fault_is_tried_again(fault: str, proxy: Proxy, configured: Callable[..., None]) -> None:
-    configured(AWS_ENDPOINT_URL=proxy.url)
+def test_a_read_that_meets_a_fault_is_tried_again(fault: str, proxy: Proxy, at_s3: Callable[..., None]) -> None:
+    at_s3(AWS_ENDPOINT_URL=proxy.url)
     store = Store("s3://bucket/faults")
     store.write("read.bin", PART)
     proxy.fault = once(fault, "GET")
@@ -108,7 +93,7 @@ def test_a_part_whose_server_was_killed_in_mid_upload_is_whole_when_it_is_writte
 
 
 def test_an_upload_whose_process_is_killed_in_its_middle_leaves_nothing_and_can_be_made_again(
-    proxy: Proxy, configured: Callable[..., None], s3: S3
+    proxy: Proxy, at_s3: Callable[..., None], s3: S3
 ) -> None:
     proxy.fault = lambda number, method, path: "held" if method == "PUT" else None
     with uploading(s3.environment | {"AWS_ENDPOINT_URL": proxy.url}) as process:
@@ -116,7 +101,7 @@ def test_an_upload_whose_process_is_killed_in_its_middle_leaves_nothing_and_can_
         process.kill()
         process.wait()
     proxy.released.set()
-    configured()
+    at_s3()
     store = Store("s3://bucket/killed")
     assert store.names() == []
     store.write("part.bin", PART)
@@ -183,11 +168,11 @@ def test_a_store_that_cannot_be_used_is_named_before_a_model_is_asked(
     changes: dict[str, str],
     said: str,
     run: Callable[..., RunReport],
-    configured: Callable[..., None],
+    at_s3: Callable[..., None],
     endpoint: SimulatedServer,
     s3: S3,
 ) -> None:
-    configured(**changes)
+    at_s3(**changes)
     with pytest.raises(StorageError, match=said) as raised:
         run(store=store)
     message = str(raised.value)

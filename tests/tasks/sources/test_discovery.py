@@ -2,12 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import s3fs
-from s3_server import S3
 
 from datasynth.schemas.errors import InputError
 from datasynth.tasks.rounds.runs import RUN_ID
@@ -89,9 +89,8 @@ def test_an_analysis_is_announced_with_its_absolute_address(root: Path, monkeypa
     assert RUN_ID.fullmatch(told.payload["run_id"])
 
 
-def test_analyses_on_s3_are_found(root: Path, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
+def test_analyses_on_s3_are_found(root: Path, at_s3: Callable[..., None]) -> None:
+    at_s3()
     # Through the server, which would not see at once what appears in its folders.
     s3fs.S3FileSystem(skip_instance_cache=True).put(f"{root}/", "bucket/discovered/", recursive=True)
     found = list(analyses_below("s3://bucket/discovered", settled_before=LATER))

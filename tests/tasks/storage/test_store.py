@@ -5,14 +5,12 @@ import pickle
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from s3_server import S3
-from s3fs import S3FileSystem
 
 from datasynth.schemas.errors import InputError, StorageError
 from datasynth.tasks.storage.store import Store, safe_name
@@ -59,10 +57,8 @@ def test_a_file_written_after_a_listing_is_in_the_next_one(store: Store) -> None
     assert store.names("d") == ["a", "b"]
 
 
-def test_what_another_process_writes_after_a_listing_is_read_from_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
-    S3FileSystem.clear_instance_cache()
+def test_what_another_process_writes_after_a_listing_is_read_from_s3(at_s3: Callable[..., None]) -> None:
+    at_s3()
     url = f"s3://bucket/{uuid.uuid4().hex}"
     store = Store(url)
     store.write("rounds/1", b"one")
@@ -79,7 +75,6 @@ def test_what_another_process_writes_after_a_listing_is_read_from_s3(s3: S3, mon
     subprocess.run([sys.executable, "-c", writes.replace("/2", "/5"), url], check=True)
     store.remove("rounds/5")
     assert not store.exists("rounds/5")
-    S3FileSystem.clear_instance_cache()
 
 
 def test_a_folder_is_removed_with_all_below_it(store: Store) -> None:
