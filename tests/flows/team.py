@@ -102,6 +102,12 @@ def awaited(what: Callable[[], Any], said: Callable[[], str], patience: float = 
     return found
 
 
+def announcements(client: SyncPrefectClient, event: str, key: str, value: Any) -> list[dict[str, Any]]:
+    """What was told of the run whose `key` is `value`; other tests' runs tell of theirs to the same server."""
+    answer = client.request("POST", "/events/filter", json={"filter": {"event": {"name": [event]}}})  # pyright: ignore
+    return [one for one in answer.json()["events"] if one["payload"].get(key) == str(value)]
+
+
 def runs_of(client: SyncPrefectClient, deployment: str = ON_ANALYSIS) -> list[FlowRun]:
     """All flow runs of a deployment."""
     known = client.read_deployment_by_name(deployment)

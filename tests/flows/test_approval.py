@@ -11,7 +11,7 @@ from deployed import artifacts_of, executed, state_of, synthesis_run
 from outcomes import adds_up
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
-from team import awaited, below, states_of, team_at, working
+from team import announcements, awaited, below, states_of, team_at, working
 
 from datasynth.schemas.announcement import RUN_FAILED
 from datasynth.schemas.errors import RunError
@@ -43,13 +43,6 @@ def form_of(client: SyncPrefectClient, run: FlowRun) -> tuple[dict[str, Any], st
     assert keys
     schema, words = (json.loads(client.read_flow_run_input(run.id, keys[name])) for name in ("schema", "description"))
     return schema["properties"], words
-
-
-def told_of(client: SyncPrefectClient, run: FlowRun) -> list[dict[str, Any]]:
-    """The announcements of a run that ended without a report."""
-    wanted = {"filter": {"event": {"name": [RUN_FAILED]}}}
-    answer = client.request("POST", "/events/filter", json=wanted)  # pyright: ignore[reportArgumentType]
-    return [event for event in answer.json()["events"] if event["payload"]["flow_run_id"] == str(run.id)]
 
 
 def test_a_run_waits_without_a_process_and_goes_on_after_the_yes_without_paying_its_pilot_again(
@@ -93,7 +86,7 @@ def test_a_refused_run_ends_as_refused_and_spends_nothing_more(
     assert (state.type.value, state.name) == ("CANCELLED", "Refused")
     assert "A person said no" in (state.message or "")
     assert endpoint.stats()["replies"] == spent
-    awaited(lambda: told_of(client, run), lambda: "no event came")
+    awaited(lambda: announcements(client, RUN_FAILED, "flow_run_id", run.id), lambda: "no event came")
 
 
 def test_a_run_that_nobody_approves_in_time_ends_and_says_so(

@@ -10,12 +10,11 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from team import ON_ANALYSIS, Team, awaited, ended_run, runs_of, team_at, working
+from team import ON_ANALYSIS, Team, announcements, awaited, ended_run, runs_of, team_at, working
 
 from datasynth.flows.deployment_file import deployment_file
 from datasynth.schemas.announcement import RUN_COMPLETED, RUN_FAILED
@@ -71,12 +70,6 @@ def worker(place: Place, tmp_path: Path) -> Iterator[Callable[[], str]]:
         yield working_one.said
 
 
-def events(client: SyncPrefectClient, name: str, key: str, value: Path) -> list[dict[str, Any]]:
-    """What was told of the run whose `key` is `value`; other tests' runs tell of theirs to the same server."""
-    answer = client.request("POST", "/events/filter", json={"filter": {"event": {"name": [name]}}})  # pyright: ignore
-    return [event for event in answer.json()["events"] if event["payload"].get(key) == str(value)]
-
-
 def switches(client: SyncPrefectClient) -> tuple[bool, bool]:
     """Whether the nightly schedule and the trigger are on."""
     nightly = client.read_deployment_by_name("synthesize/synthesize-nightly")
@@ -109,7 +102,7 @@ def test_an_event_makes_the_data_set_once_and_a_scan_finds_nothing_left_to_start
     assert (made / "manifest.json").exists()
     assert (folder / "11_合成数据" / "synthetic.json").exists()
 
-    (told,) = awaited(lambda: events(client, RUN_COMPLETED, "run_url", made), worker)
+    (told,) = awaited(lambda: announcements(client, RUN_COMPLETED, "run_url", made), worker)
     assert (told["payload"]["records"], told["payload"]["run_url"]) == (COUNT, str(made))
     assert scan_analyses(str(place.analyses), settle_seconds=0) == []
     assert len(runs_of(client)) == 1
@@ -158,5 +151,7 @@ def test_a_run_that_fails_says_so_and_of_what_it_was(client: SyncPrefectClient, 
 
     with pytest.raises(InputError):
         synthesize(SynthesisSettings.model_validate({"analysis_dir": str(tmp_path / "none"), "provider": "simulated"}))
-    (told,) = awaited(lambda: events(client, RUN_FAILED, "analysis_dir", tmp_path / "none"), lambda: "no event came")
+    (told,) = awaited(
+        lambda: announcements(client, RUN_FAILED, "analysis_dir", tmp_path / "none"), lambda: "no event came"
+    )
     assert "no such folder" in told["payload"]["problem"]

@@ -1,11 +1,16 @@
 """One data set from existing records and new ones: exact counts, and a second start pays nothing."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prefect.client.orchestration import get_client
+from team import announcements, awaited
 
+from datasynth.schemas.announcement import RUN_FAILED
+from datasynth.schemas.errors import InputError
 from datasynth.schemas.proportions import ProportionalSettings
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.simulated.process import SimulatedServer
@@ -69,3 +74,18 @@ def test_a_data_part_and_a_synthesis_part_become_one_data_set_that_is_paid_once(
     assert all(run.state and run.state.is_completed() for run in (*wholes, *below))
     told = {run.state.message for run in wholes if run.state}
     assert told == {f"{report.explanation} {cost_sentence(report.spend)}"}
+
+
+def test_one_whose_data_cannot_be_read_fails_and_says_so_under_its_name(prefect: None, tmp_path: Path) -> None:
+    from datasynth.flows.proportional import proportional
+
+    lost = str(tmp_path / "lost.jsonl")
+    settings = {"name": "mix-lost", "target_count": 5, "store": str(tmp_path / "store"), "run_id": "r1"}
+    with pytest.raises(InputError, match=re.escape(lost)):
+        proportional(
+            ProportionalSettings.model_validate({**settings, "parts": [{"name": "old", "share": 1, "data": lost}]})
+        )
+    with get_client(sync_client=True) as client:
+        (failed,) = awaited(lambda: announcements(client, RUN_FAILED, "dataset", "mix-lost"), lambda: "no event came")
+    assert lost in failed["payload"]["problem"]
+    assert (failed["payload"]["run_id"], failed["payload"]["target_count"]) == ("r1", 5)
