@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from pydantic import Field as Default
+from pydantic import model_validator
 
 from datasynth.schemas.calls import Usage
 from datasynth.schemas.measures import DiversityReport
@@ -50,6 +51,8 @@ class Spend(Frozen):
     """Replies paid for."""
     usage: Usage = Usage()
     cost_usd: float | None = 0.0
+    known_usd: float = 0.0
+    """What is known of it: all of it, where it is known."""
     possible_usd: float = 0.0
     """Worst case of calls of which nobody said what they cost: ended without an answer (timeouts, resets), answered
     without usage, or served at a tier whose price is unknown. The provider may have billed them."""
@@ -58,12 +61,20 @@ class Spend(Frozen):
     possible_calls: int = 0
     """How many such calls ended without an answer."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "known_usd" not in values:
+            return {**values, "known_usd": values.get("cost_usd") or 0.0}
+        return values
+
     def __add__(self, other: "Spend") -> "Spend":
         known = self.cost_usd is not None and other.cost_usd is not None
         return Spend(
             calls=self.calls + other.calls,
             usage=self.usage + other.usage,
             cost_usd=(self.cost_usd or 0) + (other.cost_usd or 0) if known else None,
+            known_usd=self.known_usd + other.known_usd,
             possible_usd=self.possible_usd + other.possible_usd,
             possible_tokens=self.possible_tokens + other.possible_tokens,
             possible_calls=self.possible_calls + other.possible_calls,

@@ -102,14 +102,18 @@ def prompt(plan: ShardPlan, job: Job) -> Shard:
 def _shard_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
     """By content, and only while the journal still holds what the cached receipt would refer to."""
     shard, job = cast(Shard, parameters["shard"]), cast(Job, parameters["job"])
-    if job.spread is not None:
-        return None  # receipts are kept where they were made; who makes the calls again finds the replies
+    limits = job.settings
+    if job.spread is not None or limits.max_minutes is not None:
+        # Receipts are kept where they were made; and what the clock has stopped, goes on when it is started again.
+        return None
     journal = journal_of(job.place)
     if len(journal) < len(shard.prompts):
         return None
     return content_digest([
         "generate", CODE, job.store_url, job.card.run_id, job.card.nonce, shard.static, shard.json_schema,
         [(p.call.index, p.call.asked, p.user) for p in shard.prompts],
+        # A receipt says which calls a limit stopped; under a higher one they are made.
+        [limits.max_cost, limits.max_tokens, limits.max_calls],
     ])  # fmt: skip
 
 

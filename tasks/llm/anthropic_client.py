@@ -7,12 +7,30 @@ import httpx2
 
 from datasynth.schemas.calls import Reply, Request, Stop, Usage
 from datasynth.tasks.llm.endpoints import Endpoint
-from datasynth.tasks.llm.failures import CallFailure
+from datasynth.tasks.llm.failures import CallFailure, failure_of_status
 from datasynth.tasks.llm.sdk import Repeating, SdkClient, count, counted, json_object, object_of, text_of, unanswered
 from datasynth.tasks.llm.transport import http_client
 
 STREAM_FROM = 16_000
 """Output tokens from which an Anthropic answer is streamed: the API closes longer silent connections."""
+
+
+ANTHROPIC_STATUS = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""HTTP status of each kind of error: streams and batch results name the kind alone.
+
+Source: platform.claude.com/docs/en/api/errors.
+"""
 
 
 class _Anthropic(Repeating, anthropic.AsyncAnthropic):  # type: ignore[misc]
@@ -65,7 +83,7 @@ class AnthropicClient(SdkClient):
                 return await self._stream(body)
             response = await self._sdk.post_json("/v1/messages", body)
         except anthropic.APIStatusError as error:
-            raise self._refused(error, sent) from error
+            raise self._refused(error, sent) if error.status_code >= 400 else self._broken_off(error, sent) from error
         except (anthropic.APIError, httpx2.RequestError) as error:
             late = isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException)
             raise unanswered(error, timed_out=late) from error
@@ -74,13 +92,29 @@ class AnthropicClient(SdkClient):
     async def _stream(self, body: dict[str, Any]) -> tuple[Reply, httpx2.Headers]:
         # The SDK's typed method no longer takes a temperature, though older models still do.
         extra = {"temperature": body.pop("temperature")} if "temperature" in body else None
-        async with self._sdk.messages.stream(**body, extra_body=extra) as stream:
-            message = await stream.get_final_message()
-            headers = stream.response.headers
+        try:
+            async with self._sdk.messages.stream(**body, extra_body=extra) as stream:
+                message = await stream.get_final_message()
+                headers = stream.response.headers
+        except (anthropic.APIError, httpx2.RequestError):
+            raise
+        except Exception as error:
+            # What the SDK makes of events that are none (a gateway's page, half a line) is anything: AssertionError,
+            # JSONDecodeError, IndexError.
+            detail = f"200 with a stream that is no message ({type(error).__name__})"
+            raise CallFailure("server_error", "retry", detail, maybe_billed=True) from error
         if message.stop_reason is None:
             # Closed in good order, yet before its end: neither the text nor the usage is whole.
             raise CallFailure("connection", "retry", "the stream ended before its message did", maybe_billed=True)
         return anthropic_reply(message.model_dump(mode="json"), headers), headers
+
+    def _broken_off(self, error: anthropic.APIStatusError, sent: frozenset[str]) -> CallFailure:
+        """What an error means that comes in the middle of a stream, whose status was 200; its beginning is billed."""
+        body = object_of(error.body)
+        status = ANTHROPIC_STATUS.get(str(object_of(body.get("error")).get("type")), 500)
+        failure = failure_of_status(status, body, error.response.headers, sent, hidden=self.endpoint.key)
+        failure.maybe_billed = True
+        return failure
 
     async def close(self) -> None:
         await self._sdk.close()

@@ -5,7 +5,13 @@ import time
 import orjson
 
 from datasynth.schemas.calls import Prompt, Request, Shard
-from datasynth.schemas.errors import AuthenticationError, DataSynthError, RequestRefusedError, RunError
+from datasynth.schemas.errors import (
+    AuthenticationError,
+    DataSynthError,
+    RequestRefusedError,
+    RunError,
+    StorageError,
+)
 from datasynth.schemas.record import content_digest
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import Endpoint
@@ -64,6 +70,11 @@ class Prospects:
         self._endpoint = endpoint
         self._where = endpoint.base_url or endpoint.provider.name
         self._malformed = 0
+
+    def look_again(self) -> None:
+        """Somebody tries again what ended, and no call is under way: storage that failed may be back."""
+        if isinstance(self.fatal, StorageError):
+            self.fatal = None
 
     def failed(self, failure: CallFailure) -> None:
         """Takes note of a call that brought no reply.

@@ -16,7 +16,7 @@ import orjson
 
 from datasynth.schemas.calls import Reply, Request
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.llm.anthropic_client import AnthropicClient, anthropic_reply
+from datasynth.tasks.llm.anthropic_client import ANTHROPIC_STATUS, AnthropicClient, anthropic_reply
 from datasynth.tasks.llm.endpoints import Endpoint
 from datasynth.tasks.llm.failures import CallFailure, failure_of_status
 from datasynth.tasks.llm.openai_client import OpenAIClient, openai_reply
@@ -141,21 +141,6 @@ def _id_of(content: bytes) -> str:
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-ANTHROPIC_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""HTTP status of each kind of error: results name the kind alone. Source: platform.claude.com/docs/en/api/errors."""
 
 
 class AnthropicBatchClient(AnthropicClient):

@@ -161,7 +161,8 @@ class BatchEngine:
                 # Not awaited itself: a shard that is cancelled leaves the batch to others who wait for it.
                 outcomes[key] = (await asyncio.shield(task))[key]
                 del collecting[key]
-            if unsent and not sent:
+            if unsent and not sent and not mine:
+                # With batches of its own there may be room now, and whoever else was woken may have seen the event off.
                 await self.transit.settled.wait()
         return outcomes
 

@@ -204,24 +204,35 @@ class Transit:
         if failure.remedy == "stop_run":
             self.take_note(failure)
         if times >= MOST_SILENCE:
-            raise RunError(
+            error = RunError(
                 "{where} does not say what became of batch {batch}: {detail}. It is remembered: resume the run later.",
                 where=self._where,
                 batch=sent.entry.id,
                 detail=failure.detail,
-            ) from failure
+            )
+            raise self._over(error) from failure
 
     def _vanished(self, sent: _Sent) -> Ended:
         if self.endpoint.provider.free:
             # Gone with the server that had it.
             return Ended(rest=RESULTS_GONE)
-        raise RunError(
-            "{where} knows no batch {batch}, in which {count} calls of this run were sent. Resume the run with the key "
-            "and the address that it was sent with; if the batch was deleted, start a new run.",
-            where=self._where,
-            batch=sent.entry.id,
-            count=len(sent.held),
+        raise self._over(
+            RunError(
+                "{where} knows no batch {batch}, in which {count} calls of this run were sent. Resume the run with the "
+                "key and the address that it was sent with; if the batch was deleted, start a new run.",
+                where=self._where,
+                batch=sent.entry.id,
+                count=len(sent.held),
+            )
         )
+
+    def _over(self, error: RunError) -> RunError:
+        """`error`, which ends the run for all shards: a batch's worst case stays held, and whoever waits for its room
+        would wait for ever.
+        """
+        self.prospects.fatal = self.prospects.fatal or error
+        self._wake()
+        return error
 
     @property
     def _where(self) -> str:

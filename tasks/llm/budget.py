@@ -139,7 +139,7 @@ class Budget:
             spend: what was billed, and may have been.
             abandoned: worst case of each call that was in flight when its process was killed.
         """
-        cost = Decimal(str(spend.cost_usd or 0)) + Decimal(str(spend.possible_usd))
+        cost = Decimal(str(spend.known_usd)) + Decimal(str(spend.possible_usd))
         self._spend(cost, spend.usage.total + spend.possible_tokens, spend.calls + spend.possible_calls)
         for worst in abandoned:
             self._spend(worst.cost, worst.tokens)

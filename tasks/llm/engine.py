@@ -91,6 +91,8 @@ class Engine:
             DataSynthError: the run cannot go on (key refused, storage lost); paid replies are in the journal.
         """
         digest, overhead = static_part(shard)
+        if not self._calls:
+            self._prospects.look_again()
         before = self._prospects.answers
         calls: list[asyncio.Task[CallResult]] = []
         try:
@@ -291,14 +293,15 @@ class Engine:
             return await self._lost(
                 CallFailure("timeout", "retry", "no answer in time", maybe_billed=True), held, round, token
             )
-        except asyncio.CancelledError:
-            # Stopped while in flight: the provider may bill it. Shielded, for this task may not wait any more.
+        except CallFailure as failure:
+            return await self._lost(failure, held, round, token)
+        except BaseException:
+            # Stopped while in flight, or broken in a way that nobody foresaw: the provider may bill it. Shielded, for
+            # this task may not wait any more.
             await asyncio.shield(
                 self._lost(CallFailure("stopped", "give_up", "", maybe_billed=True), held, round, token)
             )
             raise
-        except CallFailure as failure:
-            return await self._lost(failure, held, round, token)
         if seconds := pause_asked(headers):
             self.limit.pause(seconds)
         if self.pace.tokens:

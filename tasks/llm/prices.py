@@ -4,17 +4,21 @@ import functools
 import math
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from datetime import time as datetime_time
 from decimal import Decimal
 
 from genai_prices import Usage as BilledUsage
 from genai_prices import calc_price
-from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
+from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices, TimeOfDateConstraint
 
 from datasynth.schemas.calls import Usage
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import Endpoint
 
 MILLION = Decimal(1_000_000)
+DAY = 24 * 60
+"""Minutes."""
 PROBE = 1000
 """Tokens by whose price that of a token is found: fewer than any length from which a model costs more."""
 STANDARD = frozenset({"standard", "default", "auto", "on_demand"})
@@ -47,24 +51,30 @@ class Price:
         if self.source != "genai-prices":
             fresh = usage.input + usage.cache_read + usage.cache_write
             return (fresh * self.input + usage.output * self.output) / MILLION
-        rates = _rates(self.model, self.provider, tier, int(time.time() // 60))
+        return self._listed(usage, tier, _this_minute())
+
+    def _listed(self, usage: Usage, tier: str, minute: int) -> Decimal:
+        rates = _rates(self.model, self.provider, tier, minute)
         if usage.input + usage.cache_read + usage.cache_write > rates.most_input:
-            return _listed_cost(self.model, self.provider, usage, tier)
+            return _listed_cost(self.model, self.provider, usage, tier, minute)
         return rates.cost(usage)
 
     def worst(self, input_tokens: int, output_tokens: int, *, tier: str = "standard") -> Decimal:
         """The most that a call of at most so many tokens can cost: all input new, or all written to the cache.
 
-        At whatever tier its provider serves it, unless it is a batch: an account may be set to a dearer one.
+        At whatever tier its provider serves it, unless it is a batch: an account may be set to a dearer one. And at
+        whatever time of day: it is priced when it is answered, which may be at a dearer hour.
         """
-        tiers = {tier}
-        if tier != "batch" and self.source == "genai-prices":
-            tiers |= _service_tiers(self.model, self.provider)
         usages = (
             Usage(input=input_tokens, output=output_tokens),
             Usage(cache_write=input_tokens, output=output_tokens),
         )
-        return max(self.cost(usage, tier=one) for one in tiers for usage in usages)
+        if self.source != "genai-prices":
+            return max(self.cost(usage) for usage in usages)
+        tiers = {tier} if tier == "batch" else {tier, *_service_tiers(self.model, self.provider)}
+        now = _this_minute()
+        minutes = {now} | {now - now % DAY + begins for begins in _price_changes(self.model, self.provider)}
+        return max(self._listed(usage, one, minute) for one in tiers for minute in minutes for usage in usages)
 
 
 @dataclass(frozen=True)
@@ -86,17 +96,22 @@ class _Rates:
         )
 
 
-@functools.lru_cache(maxsize=64)
+def _this_minute() -> int:
+    """Minutes since 1970 (UTC)."""
+    return int(time.time() // 60)
+
+
+@functools.lru_cache(maxsize=256)
 def _rates(model: str, provider: str, tier: str, minute: int) -> _Rates:
-    """The rates in the current `minute`, for some depend on the time of day.
+    """The rates in `minute`, for some depend on the time of day.
 
     genai-prices takes a tenth of a millisecond and more to price a call, and each is priced three times.
     """
-    listed = _calculated(model, provider, Usage(input=PROBE), tier).model_price
+    listed = _calculated(model, provider, Usage(input=PROBE), tier, minute).model_price
     tiered = [price for price in vars(listed).values() if isinstance(price, TieredPrices)]
     most = min((tier.start for price in tiered for tier in price.tiers), default=math.inf)
     one = {
-        kind: _listed_cost(model, provider, Usage(**{kind: PROBE}), tier) / PROBE
+        kind: _listed_cost(model, provider, Usage(**{kind: PROBE}), tier, minute) / PROBE
         for kind in ("input", "output", "cache_read", "cache_write")
     }
     return _Rates(**one, most_input=most if most >= PROBE else -1)
@@ -105,15 +120,34 @@ def _rates(model: str, provider: str, tier: str, minute: int) -> _Rates:
 @functools.lru_cache(maxsize=64)
 def _service_tiers(model: str, provider: str) -> frozenset[str]:
     """Tiers besides the standard one whose prices are listed."""
-    variants = _calculated(model, provider, Usage(input=PROBE), "standard").model.price_variants or ()
+    variants = _listing(model, provider).model.price_variants or ()
     return frozenset(str(one.when["service_tier"]) for one in variants if set(one.when) == {"service_tier"}) - STANDARD
 
 
-def _listed_cost(model: str, provider: str, usage: Usage, tier: str) -> Decimal:
-    return _calculated(model, provider, usage, tier).total_price
+@functools.lru_cache(maxsize=64)
+def _price_changes(model: str, provider: str) -> frozenset[int]:
+    """Minutes of the day (UTC) at which another price begins."""
+    listed = _listing(model, provider).model
+    lists = [listed.prices, *(one.prices for one in listed.price_variants or ())]
+    conditions = [price.constraint for prices in lists if isinstance(prices, list) for price in prices]
+    daily = [one for one in conditions if isinstance(one, TimeOfDateConstraint)]
+    return frozenset(_minute_of_day(moment) for one in daily for moment in (one.start_time, one.end_time))
 
 
-def _calculated(model: str, provider: str, usage: Usage, tier: str) -> PriceCalculation:
+def _minute_of_day(moment: datetime_time) -> int:
+    shift = moment.utcoffset() or timedelta()
+    return (moment.hour * 60 + moment.minute - int(shift.total_seconds() // 60)) % DAY
+
+
+def _listing(model: str, provider: str) -> PriceCalculation:
+    return _calculated(model, provider, Usage(input=PROBE), "standard", _this_minute())
+
+
+def _listed_cost(model: str, provider: str, usage: Usage, tier: str, minute: int) -> Decimal:
+    return _calculated(model, provider, usage, tier, minute).total_price
+
+
+def _calculated(model: str, provider: str, usage: Usage, tier: str, minute: int) -> PriceCalculation:
     # genai-prices counts cached tokens among the input tokens and takes them out again at their own price.
     billed = BilledUsage(
         input_tokens=usage.input + usage.cache_read + usage.cache_write,
@@ -122,7 +156,13 @@ def _calculated(model: str, provider: str, usage: Usage, tier: str) -> PriceCalc
         cache_write_tokens=usage.cache_write,
     )
     context = {"processing": "batch"} if tier == "batch" else {"service_tier": tier}
-    return calc_price(billed, model, provider_id=provider, price_context=None if tier in STANDARD else context)
+    return calc_price(
+        billed,
+        model,
+        provider_id=provider,
+        genai_request_timestamp=datetime.fromtimestamp(minute * 60, UTC),
+        price_context=None if tier in STANDARD else context,
+    )
 
 
 def price_of(endpoint: Endpoint, settings: SynthesisSettings) -> Price | None:

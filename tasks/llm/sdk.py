@@ -5,6 +5,7 @@ without building typed models of each message: that costs a millisecond of CPU a
 (`max_retries=0`), so that two layers never multiply. Each SDK takes seconds to import, so neither is imported here.
 """
 
+import json
 from typing import Any, cast
 
 import httpx2
@@ -78,10 +79,20 @@ def json_object(response: httpx2.Response) -> dict[str, Any]:
     try:
         message = orjson.loads(response.content)
     except orjson.JSONDecodeError:
-        message = None
+        message = _json_with_halves(response.content)
     if not isinstance(message, dict):
         raise CallFailure("server_error", "retry", "200 with a body that is no JSON object", maybe_billed=True)
     return message
+
+
+def _json_with_halves(content: bytes) -> Any:
+    r"""JSON that orjson refuses for half of a surrogate pair ("\ud83d"), which models write now and then; None for what
+    is no JSON either way.
+    """
+    try:
+        return orjson.loads(_writable(json.dumps(json.loads(content), ensure_ascii=False)))
+    except (ValueError, RecursionError):
+        return None
 
 
 def unanswered(error: Exception, *, timed_out: bool) -> CallFailure:
@@ -100,9 +111,14 @@ def object_of(value: Any) -> dict[str, Any]:
 def text_of(content: Any) -> str:
     """The text of a message: a string, or blocks of which only those of text count."""
     if isinstance(content, str):
-        return content
+        return _writable(content)
     blocks = [object_of(block) for block in content] if isinstance(content, list) else []
-    return "".join(str(b.get("text") or "") for b in blocks if b.get("type") == "text")
+    return _writable("".join(str(b.get("text") or "") for b in blocks if b.get("type") == "text"))
+
+
+def _writable(text: str) -> str:
+    """`text`, with U+FFFD for half of a surrogate pair without its other half: no file can hold that."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def counted(usage: dict[str, Any], *names: str) -> bool:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from outcomes import adds_up, data_set, records_in
 
-from datasynth.schemas.errors import AuthenticationError, InputError, RequestRefusedError, StorageError
+from datasynth.schemas.errors import AuthenticationError, InputError, RequestRefusedError, RunError, StorageError
 from datasynth.schemas.report import RunReport
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.dedup.index import NearDuplicateIndex, views_for
@@ -213,3 +213,26 @@ def test_without_validation_all_that_comes_is_kept(run: Run, endpoint: Simulated
     report = run(target_count=40, validate_records=False)
     assert report.total == 40
     assert not {r for r in report.counts.rejected if r.startswith("validate.")}
+
+
+def test_a_limit_that_was_met_and_is_raised_when_the_run_goes_on_is_not_met_again(
+    run: Callable[..., RunReport], endpoint: SimulatedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its receipts, which say which calls the limit stopped, were in Prefect's cache before the round was judged."""
+    from datasynth.tasks import steps
+
+    judge = steps.judge_round
+
+    def ends(receipts: Any, plans: Any, job: Any) -> Any:
+        if plans[0].round == 2:
+            raise RunError("as if it had been killed here")
+        return judge(receipts, plans, job)
+
+    asked = {"target_count": 30, "batch_size": 1, "pilot": 12, "run_id": "raised"}
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "judge_round", ends)
+        with pytest.raises(RunError, match="killed here"):
+            run(**asked, max_calls=16)
+    report = run(**asked, max_calls=200)
+    assert (report.total, report.stopped_by) == (30, "done")
+    assert endpoint.stats()["repeats"] == 0

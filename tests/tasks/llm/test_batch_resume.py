@@ -2,15 +2,18 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from batch_work import CALLS, CREATE, Open, sent, shard, until
 
+from datasynth.schemas.calls import Shard
 from datasynth.schemas.errors import InputError, RunError
 from datasynth.tasks.llm import batch_transit
 from datasynth.tasks.llm.batch_choice import require_none_waiting
+from datasynth.tasks.llm.batch_clients import UnknownBatchError
 from datasynth.tasks.llm.simulated.process import SimulatedServer
 
 
@@ -37,6 +40,47 @@ async def test_a_run_killed_while_its_batch_is_under_way_collects_the_same_batch
     stats = endpoint.stats()
     assert stats["by_endpoint"][CREATE[provider]] == 1
     assert (stats["replies"], stats["repeats"]) == (CALLS, 0)
+
+
+def halves() -> tuple[Shard, Shard]:
+    """Two shards of one round."""
+    both = shard(2 * CALLS)
+    return replace(both, of=2, prompts=both.prompts[:CALLS]), replace(
+        both, number=2, of=2, prompts=both.prompts[CALLS:]
+    )
+
+
+async def test_shards_that_wait_for_each_others_room_all_end(open_work: Open, endpoint: SimulatedServer) -> None:
+    endpoint.set(batch_seconds=1)
+    one, other = halves()
+    async with open_work(max_calls=5) as stopped:
+        waiting = await sent(stopped, one)
+        waiting.cancel()
+    async with open_work(max_calls=5) as resumed:
+        async with asyncio.timeout(30):
+            receipts = await asyncio.gather(resumed.engine.run_shard(one), resumed.engine.run_shard(other))
+        assert resumed.budget.purse.held == 0
+    misses = [result.miss for receipt in receipts for result in receipt.results]
+    assert (misses.count(None), misses.count("budget")) == (5, 2 * CALLS - 5)
+
+
+async def test_a_batch_that_is_lost_ends_the_run_for_whoever_waits_for_its_room(
+    open_work: Open, endpoint: SimulatedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unknown(id_: str, _optional: frozenset[str]) -> None:
+        raise UnknownBatchError(id_)
+
+    endpoint.set(batch_seconds=600)
+    one, other = halves()
+    async with open_work(max_calls=5) as work:
+        first = await sent(work, one)
+        second = asyncio.create_task(work.engine.run_shard(other))
+        await until(lambda: work.budget.waiting_may_help)
+        monkeypatch.setattr(work.engine.client, "collect", unknown)
+        async with asyncio.timeout(30):
+            ended = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(error) for error in ended] == [RunError, RunError]
+    assert all("knows no batch" in str(error) for error in ended)
 
 
 async def test_what_was_collected_is_never_sent_again(open_work: Open, endpoint: SimulatedServer) -> None:

@@ -168,6 +168,13 @@ def test_what_earlier_processes_paid_lost_and_left_in_flight_counts() -> None:
     assert (budget.cost, budget.tokens, budget.calls) == (Decimal("1.0"), 115, 7)
 
 
+def test_what_is_known_of_the_cost_counts_beside_a_reply_whose_cost_nobody_knows() -> None:
+    unknown = Spend(calls=1, cost_usd=None, possible_usd=0.25)
+    budget = Budget(OWN, max_cost=1)
+    budget.take_over(Spend(calls=2, cost_usd=0.5) + unknown + Spend(calls=1, cost_usd=0.125))
+    assert (budget.cost, budget.calls) == (Decimal("0.875"), 4)
+
+
 def test_cents_add_up_exactly() -> None:
     budget = Budget(Price("user", Decimal("0.1"), Decimal(0)), max_cost=1)
     for _ in range(10):

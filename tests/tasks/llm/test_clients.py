@@ -1,6 +1,7 @@
 """Requests in each protocol's form, and whatever a server answers as a reply or a sorted failure."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -363,6 +364,64 @@ async def test_a_stream_that_ends_before_its_message_does_is_no_reply() -> None:
         with pytest.raises(CallFailure) as caught:
             await made.send(Request("m", "s", "u", 20_000))
     assert (caught.value.remedy, caught.value.maybe_billed) == ("retry", True)
+
+
+START = (
+    'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant",'
+    '"content":[],"model":"c","stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":10,"output_tokens":1}}}\n\n'
+)
+
+
+def failed_within(kind: str) -> str:
+    """A stream in which an error of this kind comes after its beginning."""
+    error = {"type": "error", "error": {"type": kind, "message": f"for {KEY}"}}
+    return f"{START}event: error\ndata: {orjson.dumps(error).decode()}\n\n"
+
+
+@pytest.mark.parametrize(
+    ("stream", "miss", "remedy"),
+    [
+        (failed_within("overloaded_error"), "rate_limited", "wait"),
+        (failed_within("rate_limit_error"), "rate_limited", "wait"),
+        (failed_within("api_error"), "server_error", "retry"),
+        (failed_within("new_error"), "server_error", "retry"),
+        (failed_within("invalid_request_error"), "bad_request", "give_up"),
+        (f'{START}event: content_block_start\ndata: {{"type":"content_bl\n\n', "server_error", "retry"),
+        ('event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n', "server_error", "retry"),
+        ("<html>busy</html>", "server_error", "retry"),
+        ("", "server_error", "retry"),
+    ],
+)
+async def test_a_stream_that_breaks_off_fails_as_what_it_says_and_may_be_billed(
+    stream: str, miss: str, remedy: str
+) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=stream, content_type="text/event-stream")
+
+    async with answering(answer, "anthropic") as made:
+        with pytest.raises(CallFailure) as caught:
+            await made.send(Request("m", "s", "u", 20_000))
+    assert (caught.value.miss, caught.value.remedy, caught.value.maybe_billed) == (miss, remedy, True)
+    assert KEY not in caught.value.detail
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_half_a_surrogate_pair_in_a_reply_spoils_nothing_but_itself(protocol: str) -> None:
+    text = "x\ud83d y \U0001f600"
+    usage = {"input_tokens": 1, "output_tokens": 2, "prompt_tokens": 1, "completion_tokens": 2}
+    message = {
+        "content": [{"type": "text", "text": text}],
+        "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+        "stop_reason": "end_turn",
+        "usage": usage,
+    }
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=json.dumps(message), content_type="application/json")
+
+    async with answering(answer, protocol) as made:
+        reply, _ = await made.send(ASK)
+    assert (reply.text, reply.stop, reply.usage.total) == ("x\ufffd y \U0001f600", "end", 3)
 
 
 def test_each_protocol_has_its_client() -> None:

@@ -9,18 +9,19 @@ from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import Any, cast
 
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datasynth.schemas.calls import CallResult, Prompt, Reply, Shard
+from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard
 from datasynth.schemas.errors import AuthenticationError, RequestRefusedError, RunError, StorageError
 from datasynth.schemas.recipe import Detection, Recipe
 from datasynth.schemas.record import Field, RecordSchema
 from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.generate.collect import readable
 from datasynth.tasks.llm.budget import Budget
-from datasynth.tasks.llm.clients import connect
+from datasynth.tasks.llm.clients import ModelClient, connect
 from datasynth.tasks.llm.endpoints import PROVIDERS, Endpoint
 from datasynth.tasks.llm.engine import Engine
 from datasynth.tasks.llm.journal import Journal
@@ -321,6 +322,45 @@ async def test_a_full_journal_ends_the_run_and_names_it(endpoint: SimulatedServe
         with pytest.raises(StorageError):
             await engine.run_shard(shard(10))
     assert endpoint.stats()["requests"] <= 2
+
+
+async def test_storage_that_failed_for_a_moment_ends_the_shard_and_not_its_retry(endpoint: SimulatedServer) -> None:
+    class Away(Store):
+        failures = 1
+
+        def write(self, path: str, data: bytes) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise StorageError("Cannot write {path}", path=path)
+            super().write(path, data)
+
+    async with engine_at(endpoint, Away(f"memory://{uuid.uuid4().hex}"), concurrency=2) as engine:
+        with pytest.raises(StorageError):
+            await engine.run_shard(shard(6))
+        receipt = await engine.run_shard(shard(6))
+        assert all(result.reply for result in receipt.results)
+
+
+async def test_a_failure_that_nobody_foresaw_holds_no_room_in_the_budget(endpoint: SimulatedServer) -> None:
+    class Broken:
+        dropped: set[str] = set()
+
+        async def send(self, request: Request) -> tuple[Reply, httpx2.Headers]:
+            raise IndexError
+
+    async with engine_at(endpoint, new_store(), max_calls=8, concurrency=2) as engine:
+        sound, engine.client = engine.client, cast(ModelClient, Broken())
+        with pytest.raises(IndexError):
+            await engine.run_shard(shard(4))
+        assert engine.budget.purse.held == 0
+        engine.client = sound
+        async with asyncio.timeout(30):
+            receipt = await engine.run_shard(shard(4))
+        assert all(result.reply for result in receipt.results)
+        spend = engine.budget.purse.calls
+        assert (
+            spend == cast(Journal, engine.journal).spend().calls + cast(Journal, engine.journal).spend().possible_calls
+        )
 
 
 async def test_the_gate_is_held_by_no_more_calls_than_it_lets_in(endpoint: SimulatedServer) -> None:

@@ -1,5 +1,7 @@
 """Exact costs, from the user's prices or the list; unknown stays unknown."""
 
+import time
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -138,6 +140,21 @@ def test_a_call_costs_what_the_list_says_and_never_more_than_its_worst_case(
         context = {"service_tier": tier}
         cost = calc_price(billed, model, provider_id=found.provider, price_context=context).total_price
         assert found.cost(usage, tier=tier) == cost <= worst
+
+
+@pytest.mark.parametrize("model", ["deepseek-chat", "deepseek-reasoner", "deepseek-v4-pro"])
+def test_a_worst_case_is_that_of_the_dearest_hour_for_a_call_is_priced_when_it_is_answered(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = known("deepseek", model)
+    day = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
+    usage, costs, worst = Usage(1000, 1000), set[Decimal](), set[Decimal]()
+    for minute in range(0, 24 * 60, 10):
+        monkeypatch.setattr(time, "time", lambda now=day + 60 * minute: now)
+        costs.add(found.cost(usage))
+        worst.add(found.worst(1000, 1000))
+    assert len(costs) > 1, "no longer priced by the hour"
+    assert worst == {max(costs)}
 
 
 def test_a_listed_price_shows_what_a_million_tokens_cost() -> None:
