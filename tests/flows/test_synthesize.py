@@ -228,7 +228,7 @@ def test_a_limit_that_was_met_and_is_raised_when_the_run_goes_on_is_not_met_agai
             raise RunError("as if it had been killed here")
         return judge(receipts, plans, job)
 
-    asked = {"target_count": 30, "batch_size": 1, "pilot": 12, "run_id": "raised"}
+    asked = {"target_count": 30, "batch_size": 1, "pilot": 12, "concurrency": 2, "run_id": "raised"}
     with monkeypatch.context() as patch:
         patch.setattr(steps, "judge_round", ends)
         with pytest.raises(RunError, match="killed here"):
