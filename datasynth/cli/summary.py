@@ -56,9 +56,11 @@ def _show_losses(report: RunReport) -> None:
 
 
 def cost(spend: Spend) -> Message:
-    """What was paid, to the digit, or that nobody can say."""
+    """What was paid, to the digit where all of it is known, or that nobody can say."""
     if spend.cost_usd is None:
         return say("price unknown ({tokens} tokens)", tokens=f"{spend.usage.total:,}")
+    if spend.possible_usd > 0:
+        return say("at least {cost}", cost=dollars(spend.cost_usd))
     return say("{cost} (exact)", cost=dollars(spend.cost_usd))
 
 

@@ -4,7 +4,7 @@ import time
 
 import orjson
 
-from datasynth.schemas.calls import Prompt, Request, Shard
+from datasynth.schemas.calls import Prompt, Reply, Request, Shard
 from datasynth.schemas.errors import (
     AuthenticationError,
     DataSynthError,
@@ -57,6 +57,11 @@ def too_late(*, stopping: bool, deadline: float) -> CallFailure | None:
     if time.monotonic() >= deadline:
         return CallFailure("stopped", "give_up", "the time limit was reached")
     return None
+
+
+def is_final(reply: Reply) -> bool:
+    """Whether the same call would bring the like again: a refusal, or more words than the token limit has room for."""
+    return reply.stop in ("refusal", "length")
 
 
 class Prospects:

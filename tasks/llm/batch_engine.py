@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard, ShardReceipt
 from datasynth.schemas.errors import RunError
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.llm.asking import deadline_of, planned_request, static_part, too_late
+from datasynth.tasks.llm.asking import deadline_of, is_final, planned_request, static_part, too_late
 from datasynth.tasks.llm.batch_clients import BatchClient
 from datasynth.tasks.llm.batch_transit import Outcomes, Outgoing, Transit, Waits
 from datasynth.tasks.llm.budget import Budget, Reservation
@@ -124,7 +124,7 @@ class BatchEngine:
 
     def _of_reply(self, ask: _Ask, reply: Reply) -> _Verdict:
         ask.result = CallResult(ask.prompt.call.index, ask.key)
-        if reply.stop == "refusal" or self._readable(reply) or ask.attempt >= self.settings.max_retries:
+        if is_final(reply) or self._readable(reply) or ask.attempt >= self.settings.max_retries:
             return DONE
         ask.attempt += 1
         return _Verdict()

@@ -109,6 +109,10 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
             "The base URL holds a user name or a password, which every report would show. Leave them out, and give "
             "the key in the environment variable that --api-key-env names."
         )
+    if settings.base_url and not _is_web_address(settings.base_url):
+        raise InputError(
+            "{url} is no address of an endpoint. Give one such as http://127.0.0.1:8000/v1.", url=settings.base_url
+        )
     # A model of the preset's own house says nothing about what another address serves.
     own_house = settings.base_url is None or provider.name in ("anthropic", "simulated")
     model = settings.model or (provider.default_model if own_house else None)
@@ -130,6 +134,14 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
             variable=key_env,
         )
     return Endpoint(provider, model, base_url, key.strip(), key_env)
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def key_of_block(settings: SynthesisSettings) -> str:

@@ -16,7 +16,7 @@ from functools import partial
 from datasynth.schemas.calls import CallResult, Prompt, Reply, Request, Shard, ShardReceipt
 from datasynth.schemas.errors import DataSynthError, RunError
 from datasynth.schemas.settings import SynthesisSettings
-from datasynth.tasks.llm.asking import Prospects, deadline_of, planned_request, static_part, too_late
+from datasynth.tasks.llm.asking import Prospects, deadline_of, is_final, planned_request, static_part, too_late
 from datasynth.tasks.llm.budget import Budget, Reservation
 from datasynth.tasks.llm.clients import ModelClient
 from datasynth.tasks.llm.endpoints import Endpoint
@@ -164,9 +164,9 @@ class Engine:
                     break
                 reply = outcome
             result = CallResult(prompt.call.index, key)
-            if reply.stop == "refusal" or self._readable(reply):
+            if is_final(reply) or self._readable(reply):
                 break
-            self.board.add(retries=1)
+            self.board.add(retries=attempt < self.settings.max_retries)
         if result.miss not in ("budget", "stopped"):
             self.board.add(calls_done=1)
         return result

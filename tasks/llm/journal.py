@@ -65,6 +65,16 @@ class BatchEntry:
     requests: tuple[BatchedRequest, ...]
 
 
+@dataclass(frozen=True)
+class _Intent:
+    """A call of a limited run that is about to leave."""
+
+    worst: Reservation
+    round: int
+    share: str
+    """Of the run's limits, that it is paid from; empty for none."""
+
+
 class Journal:
     """The replies of one run. Appends come from one event loop; any thread may read."""
 
@@ -77,8 +87,7 @@ class Journal:
         self._recent_bytes = 0
         self._spend: dict[int, Spend] = {}
         self._share_spend: dict[str, Spend] = {}
-        self._open: dict[str, tuple[Reservation, str]] = {}
-        """By intent: its worst case, and the share it belongs to."""
+        self._open: dict[str, _Intent] = {}
         self._closed_early: set[str] = set()
         self._batches: dict[str, BatchEntry] = {}
         self._collected: set[str] = set()
@@ -134,7 +143,7 @@ class Journal:
             if "opens" in entry:
                 if entry["opens"] not in self._closed_early:
                     worst = Reservation(Decimal(entry["worst_usd"]), entry["worst_tokens"])
-                    self._open[entry["opens"]] = worst, entry.get("share", "")
+                    self._open[entry["opens"]] = _Intent(worst, entry["round"], entry.get("share", ""))
                 return
             if "batch" in entry:
                 self._index_batch(entry)
@@ -185,7 +194,14 @@ class Journal:
         among them.
         """
         with self._lock:
-            return tuple(worst for worst, of in self._open.values() if share is None or of == share)
+            return tuple(one.worst for one in self._open.values() if share is None or one.share == share)
+
+    def possible(self, round: int | None = None) -> Spend:
+        """What the calls of `abandoned` may have cost, those of `round` or all."""
+        with self._lock:
+            lost = [one.worst for one in self._open.values() if round is None or one.round == round]
+        cost, tokens = sum((worst.cost for worst in lost), Decimal(0)), sum(worst.tokens for worst in lost)
+        return Spend(possible_usd=float(cost), possible_tokens=tokens, possible_calls=len(lost))
 
     def spent_of(self, share: str) -> Spend:
         """What the replies made from `share` cost."""

@@ -2,22 +2,14 @@
 
 from decimal import Decimal
 
-from datasynth.tasks.llm.budget import Budget
-from datasynth.tasks.llm.journal import Journal
+from datasynth.tasks.rounds.spending import spend_by_journals
 from datasynth.tasks.storage.store import Store
-
-JOURNALS = ("", "judge", "vectors")
-"""Where a run's journal folder says what replies, judgements and vectors cost."""
 
 
 def spent_by(root: Store, dataset: str, run_id: str) -> Decimal:
     """What a run has spent or may have, by its journals: also one that was killed in the middle of a round, USD."""
-    spent = Budget(None)
-    for name in JOURNALS:
-        journal = Journal(root.at("/".join(filter(None, (f"journal/{dataset}/{run_id}", name)))))
-        spent.take_over(journal.spend(), journal.abandoned())
-        journal.close()
-    return spent.cost
+    spend = spend_by_journals(root, dataset, run_id)
+    return Decimal(str(spend.known_usd)) + Decimal(str(spend.possible_usd))
 
 
 def limit_for(max_cost: float | None, own: float | None, others: Decimal) -> float | None:

@@ -22,6 +22,7 @@ from datasynth.schemas.settings import SynthesisSettings
 from datasynth.tasks.llm.endpoints import PROVIDERS
 from datasynth.tasks.rounds.removing import LIST, removals_of
 from datasynth.tasks.rounds.runs import RUN_ID, RunCard, default_store, round_names, sums
+from datasynth.tasks.rounds.spending import spend_by_journals
 from datasynth.tasks.storage.store import Store, safe_name
 
 RunState = Literal["finished", "fell_short", "unfinished", "unreadable"]
@@ -124,12 +125,20 @@ class RunPlace:
             target=self.card.target,
             counts=total.counts,
             carried_over=self.card.carried_over,
-            spend=total.spend,
+            spend=self._spent() or total.spend,
             provider=provider,
             model=str(told.get("model") or default or ""),
             simulated=any(o.simulated for o in outcomes),
             settings=told,
         )
+
+    def _spent(self) -> Spend | None:
+        """What the run's journals say, which know of rounds that are not finished too; None of a folder that was copied
+        out of its store.
+        """
+        root, inside, _ = self.folder.address().rstrip("/").rpartition(f"/{self.card.dataset}/runs/{self.card.run_id}")
+        spend = spend_by_journals(Store(root), self.card.dataset, self.card.run_id) if inside else Spend()
+        return spend if spend.calls or spend.possible_calls else None
 
     def told(self) -> dict[str, Any]:
         """The settings that the run was started with, but for defaults."""

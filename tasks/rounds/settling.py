@@ -68,7 +68,10 @@ def commit_round(judged: JudgedRound, plans: Sequence[ShardPlan], job: Job, befo
     run = job.run
     if (outcome := run.outcome(judged.round)) is not None:
         return outcome
-    judging = judge_journal_of(job.place).spend(judged.round) if judged.scores else Spend()
+    # None of its calls is under way: those without an end were, when an earlier process was killed.
+    journal, number = journal_of(job.place), judged.round
+    judge_journal = judge_journal_of(job.place) if judged.scores else None
+    judging = judge_journal.spend(number) + judge_journal.possible(number) if judge_journal else Spend()
     harvest = Harvest(
         round=judged.round,
         calls=tuple(call for plan in plans for call in plan.calls),
@@ -76,7 +79,7 @@ def commit_round(judged: JudgedRound, plans: Sequence[ShardPlan], job: Job, befo
         replies=read_frame(run, judged.replies),
         missing=dict(judged.missing),
         unasked=judged.unasked,
-        spend=journal_of(job.place).spend(judged.round) + judging,
+        spend=journal.spend(number) + journal.possible(number) + judging,
         limit=judged.limit,
         trouble=judged.trouble,
         scores=read_frame(run, judged.scores) if judged.scores else None,

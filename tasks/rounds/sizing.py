@@ -30,6 +30,10 @@ last few, costs more time than so few records cost money."""
 DRY_CANDIDATES = 200
 DRY_YIELD = 0.1
 """The yield has collapsed when of the last DRY_CANDIDATES records asked for fewer than this share were accepted."""
+CUT_REPLIES = 40
+CUT_OFF = 0.9
+"""The run ends when of the last CUT_REPLIES replies, each to a call for one record, this share were cut off at
+`max_tokens`: there is nothing smaller to ask for, and each is paid for in full."""
 FRUITLESS_ROUNDS = 2
 """Rounds in a row without a single reply after which the endpoint counts as failed."""
 CUT_SHARE = 0.02
@@ -128,7 +132,24 @@ def stop_reason(
         return fresh[-1].limit, _limit_met(fresh[-1].limit)
     if len(fresh) >= FRUITLESS_ROUNDS and all(answered(o.counts) == 0 for o in fresh[-FRUITLESS_ROUNDS:]):
         return "failed", say("The endpoint answered no call: {trouble}.", trouble=fresh[-1].trouble or "-")
-    return _dry(fresh)
+    return _cut_off(fresh) or _dry(fresh)
+
+
+def _cut_off(outcomes: Sequence[RoundOutcome]) -> tuple[StopReason, Message] | None:
+    latest = Counts()
+    for outcome in reversed(outcomes):
+        if outcome.counts.asked > outcome.calls or answered(latest) >= CUT_REPLIES:
+            break
+        latest += outcome.counts
+    replies, cut = answered(latest), latest.missing.get("truncated", 0)
+    if replies < CUT_REPLIES or cut < CUT_OFF * replies:
+        return None
+    return "dry", say(
+        "Of the last {n} replies, each asked for one record, {share} % were cut off at the token limit, so the run was "
+        "ended: raise --max-tokens-per-sample.",
+        n=replies,
+        share=round(100 * cut / replies),
+    )
 
 
 def _limit_met(limit: StopReason) -> Message:
@@ -162,6 +183,8 @@ def _dry(outcomes: Sequence[RoundOutcome]) -> tuple[StopReason, Message] | None:
         advice = say("raise diversity, add seeds or lower the count")
     elif worst.startswith("judge."):
         advice = say("read the judge's reasons in the rejected records, and mend the guidelines or lower --min-quality")
+    elif worst == "truncated":
+        advice = say("raise --max-tokens-per-sample")
     else:
         advice = say("look at the rejected records and mend the schema, the guidelines or the model")
     return "dry", say(

@@ -49,7 +49,7 @@ class Store:
         self._block = opening.name
         try:
             self.fs, self.root = fsspec.core.url_to_fs(opening.url, **opening.options)
-        except (ValueError, ImportError) as error:
+        except (ValueError, ImportError, OSError) as error:  # some file systems connect when they are made
             raise InputError(
                 "Cannot use {url} as storage: {error}. Give a folder or an address such as s3://bucket/folder.",
                 url=opening.url,

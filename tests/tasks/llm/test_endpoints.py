@@ -82,3 +82,9 @@ def test_a_secret_in_the_base_url_is_refused_and_not_repeated(url: str) -> None:
         resolved(provider="vllm", model="m", base_url=url)
     assert "secret" not in str(caught.value)
     assert "token" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["notaurl", "localhost:8000/v1", "ftp://host/v1", "http://", "http://[::1/v1"])
+def test_what_is_no_web_address_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match="no address of an endpoint"):
+        resolved(provider="vllm", model="m", base_url=url)

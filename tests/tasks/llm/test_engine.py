@@ -131,6 +131,15 @@ async def test_a_reply_that_cannot_be_read_is_asked_for_again_hotter_and_so_ofte
     assert (stats["replies"], stats["distinct"]) == (3, 3)
 
 
+async def test_a_reply_cut_off_before_its_first_record_is_not_asked_for_again(endpoint: SimulatedServer) -> None:
+    endpoint.set(rate_truncated=1.0)
+    async with engine_at(endpoint, new_store(), max_retries=3, batch_size=1) as engine:
+        receipt = await engine.run_shard(shard(3))
+        assert [result.miss for result in receipt.results] == [None] * 3
+        assert engine.board.now().retries == 0
+    assert endpoint.stats()["replies"] == 3
+
+
 async def test_replies_that_could_not_be_read_are_journalled_and_not_paid_again(endpoint: SimulatedServer) -> None:
     endpoint.set(rate_empty=0.5)
     store = new_store()

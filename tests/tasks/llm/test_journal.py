@@ -147,6 +147,8 @@ async def test_an_intent_that_is_never_closed_is_abandoned(store: Store) -> None
     with opened(store) as again:
         assert again.abandoned() == (worst,)
         assert again.spend().possible_calls == 1
+        lost = Spend(possible_usd=0.125, possible_tokens=10, possible_calls=1)
+        assert (again.possible(1), again.possible(2), again.possible()) == (lost, Spend(), lost)
 
 
 async def test_an_intent_is_closed_even_if_its_end_stands_in_a_segment_that_is_read_first(tmp_path: Path) -> None:

@@ -221,6 +221,33 @@ def test_a_yield_that_collapsed_to_duplicates_says_so_and_what_to_do() -> None:
     assert "200 candidates 94 % were lost to dedup.near_duplicate: raise diversity" in stop[1].text()
 
 
+def cut_off(asked: int, *, calls: int, accepted: int = 0) -> RoundOutcome:
+    made = outcome(asked=asked, accepted=accepted, missing={"truncated": asked - accepted})
+    return made.model_copy(update={"calls": calls})
+
+
+def test_a_run_whose_replies_are_cut_off_even_one_record_a_call_ends_before_it_costs_more() -> None:
+    before = [cut_off(20, calls=4), cut_off(20, calls=10)]
+    stop = stop_reason([*before, cut_off(20, calls=20), cut_off(20, calls=20)], total=0, target=500)
+    assert stop is not None
+    assert stop[0] == "dry"
+    assert "Of the last 40 replies, each asked for one record, 100 % were cut off" in stop[1].text()
+    assert "--max-tokens-per-sample" in stop[1].text()
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        [cut_off(200, calls=100, accepted=30)],
+        [cut_off(60, calls=30), cut_off(20, calls=20)],
+        [cut_off(50, calls=50, accepted=6)],
+    ],
+    ids=["several a call", "too few", "some are whole"],
+)
+def test_replies_that_are_cut_off_prove_nothing_else(done: list[RoundOutcome]) -> None:
+    assert stop_reason(done, total=0, target=500) is None
+
+
 def test_a_poor_yield_of_few_candidates_proves_nothing() -> None:
     assert stop_reason([outcome(asked=150, rejected={"validate.enum": 150})], total=0, target=10) is None
 

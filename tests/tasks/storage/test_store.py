@@ -214,3 +214,8 @@ def test_a_view_is_the_content_also_after_the_file_was_replaced(tmp_path: Path, 
 def test_a_view_of_what_is_not_there_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Store(str(tmp_path)).view("missing")
+
+
+def test_an_address_whose_host_is_not_there_is_bad_input() -> None:
+    with pytest.raises(InputError, match=r"Cannot use ftp://127\.0\.0\.1:9/x as storage"):
+        Store("ftp://127.0.0.1:9/x")
