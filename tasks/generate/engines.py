@@ -35,6 +35,7 @@ from datasynth.tasks.llm.simulated.process import SimulatedServer
 from datasynth.tasks.rounds.progress import board_of
 from datasynth.tasks.semantic.buying import vector_store
 from datasynth.tasks.semantic.embedders import compares_meanings, embedding_price
+from datasynth.tasks.storage.lock import FolderLock
 from datasynth.tasks.storage.patience import make_haste
 from datasynth.tasks.storage.store import Store
 
@@ -73,6 +74,26 @@ class OpenEngine:
         require_batches(endpoint, settings)
         judge = judge_endpoint(settings) if settings.judging else None
         self.server: SimulatedServer | None = None
+        # Where several processes make calls of a run, each within its shares, none is alone.
+        self._lock = None if place.shared else FolderLock(Store(place.journal_url))
+        try:
+            self._open(endpoint, price, judge, place, gate)
+        except BaseException:
+            self._unlock()
+            raise
+        # Prefect and Polars leave some million objects that live on: every full collection would walk over them, which
+        # took a tenth of the time of a busy run.
+        gc.freeze()
+
+    def _open(
+        self,
+        endpoint: Endpoint,
+        price: Price | None,
+        judge: tuple[Endpoint, Price | None] | None,
+        place: RunPlace,
+        gate: Gate | None,
+    ) -> None:
+        settings = place.settings
         endpoint = self._reached(endpoint, settings)
         self.journal = Journal(Store(place.journal_url))
         self.judge_journal = Journal(judge_store(place)) if judge else None
@@ -88,9 +109,6 @@ class OpenEngine:
             where = self._reached(judge[0], settings)
             pace = self.engine.pace if isinstance(self.engine, Engine) and _same(where, endpoint) else None
             self.judge = self._loop.run(_open_judge(where, self.judge_journal, judge_budget, settings, gate, pace))
-        # Prefect and Polars leave some million objects that live on: every full collection would walk over them, which
-        # took a tenth of the time of a busy run.
-        gc.freeze()
 
     def _reached(self, endpoint: Endpoint, settings: SynthesisSettings) -> Endpoint:
         """`endpoint`, or where it is the simulated one, the run's own server, started by the first who asks for it."""
@@ -172,6 +190,11 @@ class OpenEngine:
                 self.judge_journal.close()
             if self.server is not None:
                 self.server.stop()
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
 
 async def _open(

@@ -104,14 +104,14 @@ def resolve_endpoint(settings: SynthesisSettings, environ: Mapping[str, str] = o
             name=settings.provider,
             known=", ".join(PROVIDERS),
         )
+    if settings.base_url and not _is_web_address(settings.base_url):
+        raise InputError(
+            "{url} is no address of an endpoint. Give one such as http://127.0.0.1:8000/v1.", url=settings.base_url
+        )
     if settings.base_url and "@" in urlsplit(settings.base_url).netloc:
         raise InputError(
             "The base URL holds a user name or a password, which every report would show. Leave them out, and give "
             "the key in the environment variable that --api-key-env names."
-        )
-    if settings.base_url and not _is_web_address(settings.base_url):
-        raise InputError(
-            "{url} is no address of an endpoint. Give one such as http://127.0.0.1:8000/v1.", url=settings.base_url
         )
     # A model of the preset's own house says nothing about what another address serves.
     own_house = settings.base_url is None or provider.name in ("anthropic", "simulated")
